@@ -1,0 +1,89 @@
+//! Accepting a peer on a listener. It must not be asked about the address that
+//! a listener got, only about the one it was requested on.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::endpoint::Endpoint;
+use crate::layer::Layer;
+use crate::range::{Range, Ranges};
+use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::socket_grant::SocketGrant;
+use crate::verb::Verb;
+use crate::{Canonical, Grant, Listen, Reason};
+
+/// A request to accept a peer: POSIX `accept`, or the first datagram from it.
+#[derive(Clone, Debug)]
+pub struct Accept {
+    listener: Listen,
+    peer: SocketAddr,
+}
+
+impl Accept {
+    /// A request to accept `peer` on a listener, as the listener was requested
+    /// (its port 0 is kept).
+    pub fn new(listener: &Listen, peer: SocketAddr) -> Self {
+        Self {
+            listener: listener.clone(),
+            peer: peer.into_canonical(),
+        }
+    }
+
+    /// The listener, as it was requested.
+    pub fn listener(&self) -> &Listen {
+        &self.listener
+    }
+
+    /// The canonical address of the peer.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Where the peer arrives: on a dual-stack listener, an IPv4 peer arrives
+    /// at `0.0.0.0`.
+    fn endpoint(&self) -> &Endpoint {
+        self.listener.facing(self.peer)
+    }
+}
+
+impl Request for Accept {}
+
+impl Decide for Accept {
+    fn decide(&self, layer: &Layer) -> Verdict {
+        let endpoint = self.endpoint();
+        let (query, peer) = (endpoint.query(), self.peer.ip());
+        let denies = layer.deny.table(Verb::Listen, query.protocol);
+        let grants = layer.allow.table(Verb::Listen, query.protocol);
+
+        let caught = |from: &Option<Ranges>| from.as_ref().is_none_or(|from| from.catch(peer));
+        if let Some(deny) = denies.denying(&query).find(|deny| caught(&deny.from)) {
+            return Err(Refusal::denied(deny.into()));
+        }
+        let mut outside = None;
+        for grant in grants.granting(&query) {
+            match &grant.from {
+                Some(from) if !from.cover(&peer.into()) => outside = outside.or(Some(grant)),
+                Some(_) | None => return Ok(Some(grant.into())),
+            }
+        }
+        let reason = match outside {
+            Some(grant) => Reason::PeerOutside {
+                grant: Grant::from(grant),
+                peer,
+            },
+            None => layer.silence(Verb::Listen, &query),
+        };
+        let remedy = SocketGrant {
+            from: Some(Ranges::from(Range::from(peer))),
+            ..endpoint.grant(Verb::Listen)
+        };
+        Err(Refusal::new(reason, remedy))
+    }
+}
+
+impl fmt::Display for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = SocketAddr::new(self.peer.ip(), self.peer.port());
+        write!(f, "accept {} from {peer}", self.listener.endpoint())
+    }
+}

@@ -1,0 +1,69 @@
+//! Connecting to a destination, and sending datagrams to one. It must not let
+//! a destination stand that the system would take for another.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::endpoint::Endpoint;
+use crate::layer::Layer;
+use crate::request::{Decide, Request, Verdict};
+use crate::verb::Verb;
+use crate::{Canonical, Name, Protocol};
+
+/// A request to connect, or to send a datagram: POSIX `connect` and `sendto`.
+#[derive(Clone, Debug)]
+pub struct Connect(Endpoint);
+
+impl Connect {
+    /// A request for `address`. The unspecified address as a destination is
+    /// loopback.
+    pub fn new(protocol: Protocol, address: SocketAddr) -> Self {
+        let mut address = address.into_canonical();
+        address.set_ip(destination(address.ip()));
+        Self(Endpoint::new(protocol, address))
+    }
+
+    /// The same, where the guest asked for `name` and it led to this address.
+    pub fn named(mut self, name: Name) -> Self {
+        self.0.name = Some(name);
+        self
+    }
+
+    /// The transport protocol.
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// The canonical address: the one to connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    /// The name that led to the address, if one did.
+    pub fn name(&self) -> Option<&Name> {
+        self.0.name.as_ref()
+    }
+}
+
+impl Request for Connect {}
+
+impl Decide for Connect {
+    fn decide(&self, layer: &Layer) -> Verdict {
+        layer.decide(Verb::Connect, &self.0)
+    }
+}
+
+impl fmt::Display for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connect {}", self.0)
+    }
+}
+
+/// Where a canonical address leads as a destination.
+pub(crate) fn destination(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
+}

@@ -1,0 +1,72 @@
+//! What is wrong with the text of a policy, and where. It must not stop at the
+//! first mistake.
+
+use std::fmt;
+
+/// Everything that is wrong with a policy, in the order in which it was given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PolicyError {
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Diagnostic {
+    /// The file, or the flag with its text.
+    pub place: String,
+    /// Where in the file; none for a flag.
+    pub position: Option<Position>,
+    /// What is wrong.
+    pub reason: String,
+    /// What to write instead, where that can be told.
+    pub hint: Option<String>,
+}
+
+/// A position in a file. Both count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl PolicyError {
+    pub(crate) fn new(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics }
+    }
+
+    /// The mistakes, at least one.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+}
+
+/// Each mistake on a line of its own, its hint on the next.
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.diagnostics.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            diagnostic.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.reason)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The endpoint of a request, and the question that it puts to the rules. It
+//! must not be built from an address that is not canonical.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::host_pattern::HostPattern;
+use crate::name_pattern::NamePattern;
+use crate::ports::Ports;
+use crate::range::{Range, Ranges};
+use crate::socket_grant::{SocketGrant, heard_by};
+use crate::verb::Verb;
+use crate::{Canonical, Group, Name, Protocol};
+
+/// An address, by protocol, and the name it came from if it came from one.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) protocol: Protocol,
+    address: SocketAddr,
+    pub(crate) name: Option<Name>,
+}
+
+/// What the rules are asked about: the name, the addresses, or both.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query<'a> {
+    pub(crate) protocol: Protocol,
+    pub(crate) name: Option<&'a Name>,
+    /// The address, or all of a family for who hears all of it; none while a
+    /// name is still to be looked up.
+    pub(crate) reach: Option<IpNet>,
+    pub(crate) port: u16,
+}
+
+impl Endpoint {
+    pub(crate) fn new(protocol: Protocol, address: SocketAddr) -> Self {
+        Self {
+            protocol,
+            address: address.into_canonical(),
+            name: None,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn query(&self) -> Query<'_> {
+        Query {
+            protocol: self.protocol,
+            name: self.name.as_ref(),
+            reach: Some(heard_by(self.address.ip())),
+            port: self.address.port(),
+        }
+    }
+
+    /// The narrowest grant that covers the endpoint as it was asked for: by
+    /// name if it has one. A name stands for an address and not for a family,
+    /// so the unspecified address is granted as such.
+    pub(crate) fn grant(&self, verb: Verb) -> SocketGrant {
+        let ip = self.address.ip();
+        let (host, within) = match &self.name {
+            Some(name) if !ip.is_unspecified() => {
+                let names = NamePattern::Exact(name.clone());
+                let bounds = (!names.home().covers(&ip.into())).then(|| Ranges::from(bounds(ip)));
+                (HostPattern::Names(names), bounds)
+            }
+            Some(_) | None => (HostPattern::Addresses(ip.into()), None),
+        };
+        SocketGrant {
+            verb,
+            protocol: self.protocol,
+            host,
+            ports: Ports::from(self.address.port()),
+            from: None,
+            within,
+        }
+    }
+}
+
+/// What to write after `in` for an address: its group if that is a place, or
+/// else the address alone.
+fn bounds(ip: IpAddr) -> Range {
+    Group::of(ip)
+        .filter(|group| matches!(group, Group::LinkLocal | Group::Loopback | Group::Private))
+        .map_or_else(|| ip.into(), Range::Group)
+}
+
+/// By name if it has one. A scope is left out, as grants have none.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (protocol, port) = (self.protocol, self.address.port());
+        match &self.name {
+            Some(name) => write!(f, "{protocol}://{}:{port}", name.spelled()),
+            None => write!(
+                f,
+                "{protocol}://{}",
+                SocketAddr::new(self.address.ip(), port)
+            ),
+        }
+    }
+}

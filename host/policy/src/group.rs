@@ -1,0 +1,161 @@
+//! The named groups of addresses, from the IANA registries. It must not hold
+//! anything that changes with a network or a machine.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+/// A group of addresses that grants call by a word.
+///
+/// The ranges follow the IANA IPv4 and IPv6 Special-Purpose Address Registries
+/// (RFC 6890 and its successors).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Group {
+    /// Every address.
+    Any,
+    /// `169.254.0.0/16` (RFC 3927; cloud metadata lives here) and `fe80::/10`.
+    LinkLocal,
+    /// `127.0.0.0/8` and `::1`.
+    Loopback,
+    /// `224.0.0.0/4` and `ff00::/8`.
+    Multicast,
+    /// RFC 1918 and unique local addresses (`fc00::/7`, RFC 4193).
+    Private,
+    /// Unicast addresses that are globally reachable: in IPv6 `2000::/3`
+    /// without its special blocks.
+    Public,
+}
+
+impl Group {
+    /// The narrowest group that holds the address; none for special ranges
+    /// without a word of their own, such as `100.64.0.0/10`.
+    pub fn of(address: IpAddr) -> Option<Self> {
+        [
+            Self::LinkLocal,
+            Self::Loopback,
+            Self::Multicast,
+            Self::Private,
+            Self::Public,
+        ]
+        .into_iter()
+        .find(|group| group.covers(&address.into()))
+    }
+
+    pub(crate) const KEYWORDS: [&str; 6] = [
+        "any",
+        "link-local",
+        "loopback",
+        "multicast",
+        "private",
+        "public",
+    ];
+
+    pub(crate) fn from_keyword(word: &str) -> Option<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "any" => Some(Self::Any),
+            "link-local" => Some(Self::LinkLocal),
+            "loopback" => Some(Self::Loopback),
+            "multicast" => Some(Self::Multicast),
+            "private" => Some(Self::Private),
+            "public" => Some(Self::Public),
+            _ => None,
+        }
+    }
+
+    /// The networks that make up the group; none for `Public`, which is what
+    /// the others and the nameless special ranges leave.
+    pub(crate) fn networks(self) -> &'static [IpNet] {
+        match self {
+            Self::Any => &ANY,
+            Self::LinkLocal => &LINK_LOCAL,
+            Self::Loopback => &LOOPBACK,
+            Self::Multicast => &MULTICAST,
+            Self::Private => &PRIVATE,
+            Self::Public => &[],
+        }
+    }
+
+    /// Whether all of `network` lies in the group.
+    pub(crate) fn covers(self, network: &IpNet) -> bool {
+        match self {
+            Self::Public => is_public(network),
+            Self::Any | Self::LinkLocal | Self::Loopback | Self::Multicast | Self::Private => {
+                self.networks().iter().any(|own| own.contains(network))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "any",
+            Self::LinkLocal => "link-local",
+            Self::Loopback => "loopback",
+            Self::Multicast => "multicast",
+            Self::Private => "private",
+            Self::Public => "public",
+        })
+    }
+}
+
+fn is_public(network: &IpNet) -> bool {
+    UNICAST.iter().any(|unicast| unicast.contains(network))
+        && !SPECIAL
+            .iter()
+            .any(|special| special.contains(network) || network.contains(special))
+}
+
+static ANY: [IpNet; 2] = [v4([0, 0, 0, 0], 0), v6([0, 0, 0], 0)];
+
+static LINK_LOCAL: [IpNet; 2] = [v4([169, 254, 0, 0], 16), v6([0xfe80, 0, 0], 10)];
+
+static LOOPBACK: [IpNet; 2] = [
+    v4([127, 0, 0, 0], 8),
+    IpNet::new_assert(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+];
+
+static MULTICAST: [IpNet; 2] = [v4([224, 0, 0, 0], 4), v6([0xff00, 0, 0], 8)];
+
+static PRIVATE: [IpNet; 4] = [
+    v4([10, 0, 0, 0], 8),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 168, 0, 0], 16),
+    v6([0xfc00, 0, 0], 7),
+];
+
+/// What `public` is taken from: all of IPv4, and global unicast IPv6
+/// (RFC 4291, section 2.4, as IANA allocates it).
+static UNICAST: [IpNet; 2] = [v4([0, 0, 0, 0], 0), v6([0x2000, 0, 0], 3)];
+
+/// What `public` leaves out.
+static SPECIAL: [IpNet; 19] = [
+    v4([0, 0, 0, 0], 8),        // this network (RFC 791)
+    v4([10, 0, 0, 0], 8),       // private (RFC 1918)
+    v4([100, 64, 0, 0], 10),    // carrier-grade NAT (RFC 6598)
+    v4([127, 0, 0, 0], 8),      // loopback (RFC 1122)
+    v4([169, 254, 0, 0], 16),   // link-local (RFC 3927)
+    v4([172, 16, 0, 0], 12),    // private (RFC 1918)
+    v4([192, 0, 0, 0], 24),     // protocol assignments (RFC 6890)
+    v4([192, 0, 2, 0], 24),     // documentation (RFC 5737)
+    v4([192, 88, 99, 0], 24),   // 6to4 relays (RFC 7526)
+    v4([192, 168, 0, 0], 16),   // private (RFC 1918)
+    v4([198, 18, 0, 0], 15),    // benchmarking (RFC 2544)
+    v4([198, 51, 100, 0], 24),  // documentation (RFC 5737)
+    v4([203, 0, 113, 0], 24),   // documentation (RFC 5737)
+    v4([224, 0, 0, 0], 4),      // multicast (RFC 5771)
+    v4([240, 0, 0, 0], 4),      // reserved, broadcast (RFC 1112, RFC 8190)
+    v6([0x2001, 0, 0], 23),     // protocol assignments, Teredo (RFC 2928)
+    v6([0x2001, 0xdb8, 0], 32), // documentation (RFC 3849)
+    v6([0x2002, 0, 0], 16),     // 6to4 (RFC 3056)
+    v6([0x3fff, 0, 0], 20),     // documentation (RFC 9637)
+];
+
+const fn v4([a, b, c, d]: [u8; 4], length: u8) -> IpNet {
+    IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length)
+}
+
+const fn v6([a, b, c]: [u16; 3], length: u8) -> IpNet {
+    IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)), length)
+}

@@ -1,0 +1,140 @@
+//! Pure decisions about network access: grants in, permits and denials out.
+//!
+//! This crate opens no socket, reads no file, looks up no name, keeps no time
+//! and never waits. It takes policy text and a [`Request`], and answers with a
+//! [`Permit`] or with a [`Denial`] that says why and what would allow it.
+//!
+//! ```
+//! use portcullis_policy::{Connect, Policy, Protocol};
+//!
+//! let policy = Policy::builder()
+//!     .allow("connect tcp://10.0.0.0/8:5432")
+//!     .deny("connect tcp://10.0.0.9:*")
+//!     .build()?;
+//!
+//! let database = "10.0.0.5:5432".parse()?;
+//! assert!(policy.check(Connect::new(Protocol::Tcp, database)).is_ok());
+//!
+//! let elsewhere = "192.168.0.1:5432".parse()?;
+//! let denial = policy.check(Connect::new(Protocol::Tcp, elsewhere)).unwrap_err();
+//! assert_eq!(
+//!     denial.report().to_string(),
+//!     "portcullis: denied  connect tcp://192.168.0.1:5432\n  \
+//!        reason: no grant covers it; nearest: connect tcp://10.0.0.0/8:5432 (host differs)\n  \
+//!        to allow: --allow 'connect tcp://192.168.0.1:5432'"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a policy means
+//!
+//! - No match is a denial. A deny that matches wins over every grant. The
+//!   empty policy allows nothing. Where policies are joined with
+//!   [`Policy::and`], each must allow, and the first that does not is the one
+//!   that is reported.
+//! - Addresses are compared in one canonical form ([`canonical`]), names in
+//!   theirs ([`Name`]).
+//!
+//! ## `connect`
+//!
+//! - An address, a range or a group covers the destination. `any` is every
+//!   address; `public` is what the IANA special-purpose registries leave
+//!   globally reachable. The unspecified address means loopback, as it does to
+//!   the operating system.
+//! - The host `*` is every public address and every name. In a deny it is
+//!   every address and every name: a deny fails closed.
+//! - A name (`db.internal`, or `*.internal` for everything below it) covers a
+//!   connection made by that name, as long as the address it resolved to is
+//!   public or in the grant's `in` range. That closes DNS rebinding. A name
+//!   that ends in `localhost` stands for loopback instead of public addresses.
+//!   A name that is spelled like a group is written with its final dot: `any`
+//!   is every address, `any.` is a name.
+//! - A deny matches by the name or by the address, whichever the request has.
+//!   A denied range also catches the IPv6 addresses that carry one of its IPv4
+//!   addresses (NAT64, 6to4, Teredo), and a denied `localhost` catches
+//!   loopback. A deny takes no `in`: it holds wherever the name leads.
+//!
+//! ## `listen` and `bind`
+//!
+//! - `listen` covers binding, listening and accepting; `bind` covers binding.
+//! - The host `*` is every address of this machine. It is no name: looking
+//!   names up takes a grant that names them.
+//! - A socket on the unspecified address hears its whole family, so `0.0.0.0`
+//!   and `0.0.0.0/0` are the same host here, and so are `[::]` and `[::]/0`. A
+//!   request for it needs cover for the whole family, and any deny within the
+//!   family, or by any name, refuses it. A dual-stack socket needs both
+//!   families.
+//! - `from` bounds the peers that are accepted. A deny with `from` refuses
+//!   those peers; a deny without it refuses listening.
+//!
+//! ## Looking names up
+//!
+//! A name may be looked up for what it is granted for, or under a `resolve`
+//! grant, or, for no stated purpose, under any `connect` grant that covers it.
+//! It may not under a `resolve` deny, nor for what is denied (for no stated
+//! purpose: if connecting to it is denied on every port). `localhost` is a
+//! constant and needs no grant.
+//!
+//! ## Ports
+//!
+//! Port 0, "the system chooses", is covered by `*` and by an explicit `0` only.
+
+mod accept;
+mod bind;
+mod builder;
+mod canonical;
+mod connect;
+mod denial;
+mod diagnostic;
+mod embedded;
+mod endpoint;
+mod file;
+mod fragment;
+mod grant;
+mod grant_error;
+mod group;
+mod host;
+mod host_pattern;
+mod layer;
+mod listen;
+mod lookup;
+mod name;
+mod name_index;
+mod name_pattern;
+mod nearest;
+mod network_index;
+mod parser;
+mod permit;
+mod policy;
+mod ports;
+mod protocol;
+mod quoted;
+mod range;
+mod reason;
+mod request;
+mod rules;
+mod socket_grant;
+mod suggestion;
+mod table;
+mod verb;
+
+pub use accept::Accept;
+pub use bind::Bind;
+pub use builder::PolicyBuilder;
+pub use canonical::{Canonical, canonical};
+pub use connect::Connect;
+pub use denial::Denial;
+pub use diagnostic::{Diagnostic, PolicyError, Position};
+pub use grant::Grant;
+pub use grant_error::GrantError;
+pub use group::Group;
+pub use host::Host;
+pub use listen::Listen;
+pub use lookup::{Lookup, Purpose};
+pub use name::{Name, NameError};
+pub use nearest::{Difference, Nearest};
+pub use permit::Permit;
+pub use policy::Policy;
+pub use protocol::Protocol;
+pub use reason::Reason;
+pub use request::Request;

@@ -1,0 +1,167 @@
+//! Looking a name up. It must not be answered before it is allowed: a query to
+//! the DNS tells the outside.
+
+use std::fmt;
+
+use crate::endpoint::Query;
+use crate::host_pattern::HostPattern;
+use crate::layer::{Layer, Ruling};
+use crate::name_pattern::NamePattern;
+use crate::ports::Ports;
+use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::socket_grant::SocketGrant;
+use crate::verb::Verb;
+use crate::{Grant, Name, Protocol, Reason};
+
+/// A request to look a name up: POSIX `getaddrinfo`.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    name: Name,
+    purpose: Purpose,
+}
+
+/// What a name is looked up for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Purpose {
+    /// To bind to it.
+    Bind {
+        /// The transport protocol.
+        protocol: Protocol,
+        /// The port.
+        port: u16,
+    },
+    /// To connect to it.
+    Connect {
+        /// The transport protocol.
+        protocol: Protocol,
+        /// The port.
+        port: u16,
+    },
+    /// To listen on it.
+    Listen {
+        /// The transport protocol.
+        protocol: Protocol,
+        /// The port.
+        port: u16,
+    },
+    /// To know its addresses.
+    Resolve,
+}
+
+impl Purpose {
+    fn operation(self) -> Option<(Verb, Protocol, u16)> {
+        match self {
+            Self::Bind { protocol, port } => Some((Verb::Bind, protocol, port)),
+            Self::Connect { protocol, port } => Some((Verb::Connect, protocol, port)),
+            Self::Listen { protocol, port } => Some((Verb::Listen, protocol, port)),
+            Self::Resolve => None,
+        }
+    }
+}
+
+impl Lookup {
+    /// A request to look `name` up.
+    pub fn new(name: Name, purpose: Purpose) -> Self {
+        Self { name, purpose }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What it is looked up for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    fn query(&self, protocol: Protocol, port: u16) -> Query<'_> {
+        Query {
+            protocol,
+            name: Some(&self.name),
+            reach: None,
+            port,
+        }
+    }
+
+    fn ruling(&self, layer: &Layer) -> Ruling {
+        match self.purpose.operation() {
+            Some((verb, protocol, port)) => layer.ruling(verb, &self.query(protocol, port)),
+            None => self.ruling_on_any_connect(layer),
+        }
+    }
+
+    fn ruling_on_any_connect(&self, layer: &Layer) -> Ruling {
+        let mut denies = layer
+            .deny
+            .connect_tables()
+            .into_iter()
+            .flat_map(|t| t.naming(&self.name));
+        let mut grants = layer
+            .allow
+            .connect_tables()
+            .into_iter()
+            .flat_map(|t| t.naming(&self.name));
+        if let Some(deny) = denies.find(|deny| deny.ports.are_complete()) {
+            return Ruling::Denied(deny.into());
+        }
+        grants
+            .next()
+            .map_or(Ruling::Silent, |grant| Ruling::Granted(grant.into()))
+    }
+
+    fn silence(&self, layer: &Layer) -> Reason {
+        match self.purpose.operation() {
+            Some((verb, protocol, port)) => layer.silence(verb, &self.query(protocol, port)),
+            None => Reason::NoGrant { nearest: None },
+        }
+    }
+
+    fn remedy(&self) -> Grant {
+        let names = NamePattern::Exact(self.name.clone());
+        match self.purpose.operation() {
+            Some((verb, protocol, port)) => Grant::from(SocketGrant {
+                verb,
+                protocol,
+                host: HostPattern::Names(names),
+                ports: Ports::from(port),
+                from: None,
+                within: None,
+            }),
+            None => Grant::from(names),
+        }
+    }
+}
+
+impl Request for Lookup {}
+
+impl Decide for Lookup {
+    fn decide(&self, layer: &Layer) -> Verdict {
+        if let Some(names) = layer.deny.resolve.matching(&self.name).next() {
+            return Err(Refusal::denied(names.clone().into()));
+        }
+        match self.ruling(layer) {
+            Ruling::Denied(deny) => return Err(Refusal::denied(deny)),
+            Ruling::Granted(grant) => return Ok(Some(grant)),
+            Ruling::Silent => {}
+        }
+        if let Some(names) = layer.allow.resolve.matching(&self.name).next() {
+            return Ok(Some(names.clone().into()));
+        }
+        if self.name.is_localhost() {
+            return Ok(None);
+        }
+        Err(Refusal::new(self.silence(layer), self.remedy()))
+    }
+}
+
+/// As the grant that would allow it: by what it is for.
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.spelled();
+        match self.purpose.operation() {
+            Some((verb, protocol, port)) => write!(f, "{verb} {protocol}://{name}:{port}"),
+            None => write!(f, "resolve {name}"),
+        }
+    }
+}

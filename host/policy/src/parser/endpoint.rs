@@ -1,0 +1,170 @@
+//! Endpoints: protocol, host and ports. It must not look at what follows them.
+
+use std::ops::RangeInclusive;
+
+use crate::connect::destination;
+use crate::fragment::Fragment;
+use crate::host_pattern::HostPattern;
+use crate::name_pattern::NamePattern;
+use crate::parser::network;
+use crate::ports::Ports;
+use crate::quoted::Quoted;
+use crate::range::Range;
+use crate::suggestion::did_you_mean;
+use crate::verb::Verb;
+use crate::{GrantError, Name, Protocol};
+
+pub(crate) fn endpoint(
+    verb: Verb,
+    text: Fragment<'_>,
+) -> Result<(Protocol, HostPattern, Ports), GrantError> {
+    let Some((protocol, rest)) = text.split_once("://") else {
+        return Err(without_protocol(verb, text));
+    };
+    let Some(protocol) = Protocol::from_keyword(protocol.text) else {
+        return Err(unknown_protocol(verb, protocol, rest));
+    };
+    let (host_text, ports_text) = split_ports(protocol, rest)?;
+    Ok((protocol, host(verb, host_text)?, ports(ports_text)?))
+}
+
+/// Reads a host without its ports.
+pub(crate) fn host(verb: Verb, text: Fragment<'_>) -> Result<HostPattern, GrantError> {
+    if text.text == "*" {
+        return Ok(HostPattern::Names(NamePattern::Any));
+    }
+    if let Some(parent) = text.strip_prefix("*.") {
+        return Ok(HostPattern::Names(NamePattern::Under(name(parent)?)));
+    }
+    match network::range(text)? {
+        Some(range) => Ok(HostPattern::Addresses(as_destination(verb, range))),
+        None => Ok(HostPattern::Names(NamePattern::Exact(name(text)?))),
+    }
+}
+
+/// Whether a text could stand for ports, right or wrong.
+pub(crate) fn looks_like_ports(text: &str) -> bool {
+    text.starts_with(|c: char| c == '*' || c.is_ascii_digit()) && !text.contains(':')
+}
+
+fn name(text: Fragment<'_>) -> Result<Name, GrantError> {
+    if text.text.contains('*') {
+        return Err(text
+            .error("`*` stands alone, or for the labels at the front of a name")
+            .hint("write for example `*.example.com`"));
+    }
+    Name::parse(text.text).map_err(|error| text.error(error.to_string()))
+}
+
+/// As a destination, the unspecified address is loopback.
+fn as_destination(verb: Verb, range: Range) -> Range {
+    match range {
+        Range::Network(net) if !verb.is_local() && net.prefix_len() == net.max_prefix_len() => {
+            destination(net.addr()).into()
+        }
+        Range::Group(_) | Range::Network(_) => range,
+    }
+}
+
+fn split_ports<'a>(
+    protocol: Protocol,
+    text: Fragment<'a>,
+) -> Result<(Fragment<'a>, Fragment<'a>), GrantError> {
+    let missing = || {
+        text.end().error("the port is missing").hint(format!(
+            "write for example `{protocol}://example.com:443`, or `:*` for every port"
+        ))
+    };
+    // The colon that ends the host is the first one after any brackets.
+    let inside = text.text.find(']').filter(|_| text.text.starts_with('['));
+    let (from, outside) = match inside {
+        Some(bracket) => (bracket, text.text.get(bracket..).unwrap_or_default()),
+        None => (0, text.text),
+    };
+    if outside.matches(':').count() > 1 {
+        return Err(text
+            .error("an IPv6 address stands in brackets")
+            .hint(format!("write for example `{protocol}://[::1]:443`")));
+    }
+    let colon = outside.find(':').ok_or_else(missing)?;
+    text.split_at(from + colon, 1).ok_or_else(missing)
+}
+
+fn ports(text: Fragment<'_>) -> Result<Ports, GrantError> {
+    match text.text {
+        "*" => Ok(Ports::All),
+        "" => Err(text
+            .error("the port is missing")
+            .hint("write a number, a list such as `80,8000-8999`, or `*` for every port")),
+        _ => text.split(',').map(port_item).collect(),
+    }
+}
+
+fn port_item(text: Fragment<'_>) -> Result<RangeInclusive<u16>, GrantError> {
+    let Some((first, last)) = text.split_once("-") else {
+        let port = port(text)?;
+        return Ok(port..=port);
+    };
+    match (port(first)?, port(last)?) {
+        (0, _) => Err(text
+            .error("a range of ports does not start at 0")
+            .hint("port 0 is \"the system chooses\": list it by itself, as in `0,1-1023`")),
+        (first, last) if first > last => Err(text
+            .error("the range of ports runs backwards")
+            .hint(format!("did you mean `{last}-{first}`?"))),
+        (first, last) => Ok(first..=last),
+    }
+}
+
+fn port(text: Fragment<'_>) -> Result<u16, GrantError> {
+    if text.text.is_empty() {
+        return Err(text
+            .error("a port is missing")
+            .hint("join ports with single commas, as in `80,443`"));
+    }
+    if text.text.contains('/') {
+        return Err(text
+            .error("an endpoint ends with its ports")
+            .hint("leave out the slash and what follows it"));
+    }
+    if !text.text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(text.error(format!("a port is a number, not `{}`", Quoted(text.text))));
+    }
+    text.text.parse().map_err(|_| {
+        text.error(format!("{} is not a port", Quoted(text.text)))
+            .hint("the highest port is 65535")
+    })
+}
+
+fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
+    if text.text.starts_with("unix:") || text.text.starts_with("unixgram:") {
+        return text.error("unix sockets are not supported yet");
+    }
+    let error = text.error("the protocol is missing");
+    match text.text.split_once(':') {
+        Some((_, ports)) if looks_like_ports(ports) => error.hint(format!(
+            "did you mean `{verb} tcp://{}`?",
+            Quoted(text.text)
+        )),
+        Some(_) | None => error.hint(format!("write for example `{verb} tcp://127.0.0.1:8080`")),
+    }
+}
+
+fn unknown_protocol(verb: Verb, protocol: Fragment<'_>, rest: Fragment<'_>) -> GrantError {
+    let error = protocol.error(format!("unknown protocol `{}`", Quoted(protocol.text)));
+    let port = match protocol.text {
+        "http" | "ws" => 80,
+        "https" | "wss" => 443,
+        "unix" | "unixgram" => return protocol.error("unix sockets are not supported yet"),
+        _ => {
+            return error
+                .suggest(did_you_mean(protocol.text, &Protocol::KEYWORDS))
+                .suggest(Some("the protocols are `tcp` and `udp`".into()));
+        }
+    };
+    let host = rest.text.split(['/', ':']).next().unwrap_or_default();
+    error.hint(format!(
+        "a grant takes no URL; did you mean `{verb} tcp://{}:{port}`?",
+        Quoted(host)
+    ))
+}

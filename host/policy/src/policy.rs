@@ -1,0 +1,79 @@
+//! A policy: layers that must all allow. It must not be possible to have one
+//! without a layer, since nothing would deny.
+
+use std::iter;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::layer::Layer;
+use crate::{Denial, Name, Permit, PolicyBuilder, Request};
+
+/// A compiled policy: a conjunction of layers, each of grants and denies.
+///
+/// Cheap to clone. The default policy allows nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    outer: Arc<Layer>,
+    inner: Arc<[Arc<Layer>]>,
+}
+
+impl Policy {
+    /// A builder without any grant.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+
+    pub(crate) fn new(layer: Layer) -> Self {
+        Self {
+            outer: Arc::new(layer),
+            inner: Arc::default(),
+        }
+    }
+
+    /// Decides about a request: every layer must allow it, and the first that
+    /// does not is reported.
+    pub fn check<R: Request>(&self, request: R) -> Result<Permit<R>, Denial> {
+        let mut grant = None;
+        for layer in self.layers() {
+            grant = request
+                .decide(layer)
+                .map_err(|refusal| Denial::new(&request, refusal))?;
+        }
+        Ok(Permit::new(request, grant))
+    }
+
+    /// The policy that allows only what both allow: this one's layers, and
+    /// then those of `narrower`.
+    #[must_use]
+    pub fn and(&self, narrower: &Self) -> Self {
+        Self {
+            outer: Arc::clone(&self.outer),
+            inner: self
+                .inner
+                .iter()
+                .chain(narrower.layers())
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// What the guest is told the machine is called: what the first layer that
+    /// says so says, or `localhost`.
+    pub fn host_name(&self) -> &str {
+        self.layers()
+            .find_map(|layer| layer.host_name.as_ref())
+            .map_or("localhost", Name::as_str)
+    }
+
+    /// The addresses of a name in the `[hosts]` table of the first layer that
+    /// lists it. That says where the name leads, not that it may be used.
+    pub fn hosts(&self, name: &Name) -> Option<&[IpAddr]> {
+        self.layers()
+            .find_map(|layer| layer.hosts.get(name))
+            .map(Vec::as_slice)
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
+        iter::once(&self.outer).chain(self.inner.iter())
+    }
+}

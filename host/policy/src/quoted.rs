@@ -1,0 +1,24 @@
+//! Text that is not ours inside our messages. It must not let a control
+//! character, or a page of text, reach a terminal.
+
+use std::fmt;
+
+/// Shows text escaped, and cut when it is long.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+const LONGEST: usize = 80;
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars().take(LONGEST) {
+            match c {
+                '\'' | '"' => write!(f, "{c}")?,
+                _ => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        if self.0.chars().nth(LONGEST).is_some() {
+            f.write_str("…")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! Ranges of addresses, alone or in the lists after `from` and `in`. It must
+//! not know what a range is used for.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::Group;
+use crate::embedded::embedded;
+
+/// A network or a group.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Range {
+    Group(Group),
+    Network(IpNet),
+}
+
+impl Range {
+    /// Whether all of `network` lies in the range.
+    pub(crate) fn covers(&self, network: &IpNet) -> bool {
+        match self {
+            Self::Group(group) => group.covers(network),
+            Self::Network(own) => own.contains(network),
+        }
+    }
+}
+
+impl From<IpAddr> for Range {
+    fn from(address: IpAddr) -> Self {
+        Self::Network(address.into())
+    }
+}
+
+/// An address alone is printed without its prefix length.
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group) => group.fmt(f),
+            Self::Network(net) if net.prefix_len() == net.max_prefix_len() => net.addr().fmt(f),
+            Self::Network(net) => net.fmt(f),
+        }
+    }
+}
+
+/// A list of ranges, sorted and without repetition.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Ranges(Vec<Range>);
+
+impl Ranges {
+    /// Whether one of the ranges holds all of `network`.
+    pub(crate) fn cover(&self, network: &IpNet) -> bool {
+        self.0.iter().any(|range| range.covers(network))
+    }
+
+    /// Whether the address, or an IPv4 address that it carries, is in the
+    /// list: the question that denies ask.
+    pub(crate) fn catch(&self, address: IpAddr) -> bool {
+        self.cover(&address.into())
+            || embedded(address).any(|v4| self.cover(&IpAddr::V4(v4).into()))
+    }
+}
+
+impl FromIterator<Range> for Ranges {
+    fn from_iter<I: IntoIterator<Item = Range>>(ranges: I) -> Self {
+        let mut ranges: Vec<_> = ranges.into_iter().collect();
+        ranges.sort_unstable();
+        ranges.dedup();
+        Self(ranges)
+    }
+}
+
+impl From<Range> for Ranges {
+    fn from(range: Range) -> Self {
+        Self(vec![range])
+    }
+}
+
+impl fmt::Display for Ranges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, range) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            range.fmt(f)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! The table rows: a policy and a request as text, and a verdict. It must not
+//! decide anything itself.
+
+use std::net::SocketAddr;
+
+use portcullis_policy::{
+    Accept, Bind, Connect, Denial, Grant, Listen, Lookup, Name, Policy, Protocol, Purpose, Request,
+};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    Allow,
+    Deny,
+}
+
+/// Holds a request against a policy. The policy is grants, one after another
+/// with `;`, denies with `deny` before them.
+#[track_caller]
+pub(crate) fn check(policy_text: &str, request: &str, verdict: Verdict) {
+    let found = match decide(&policy(policy_text), request) {
+        Ok(_) => Verdict::Allow,
+        Err(_) => Verdict::Deny,
+    };
+    assert_eq!(found, verdict, "{request}\n  under: {policy_text}");
+}
+
+#[track_caller]
+pub(crate) fn policy(text: &str) -> Policy {
+    let lines = text
+        .split(';')
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    lines
+        .fold(Policy::builder(), |builder, line| {
+            match line.strip_prefix("deny ") {
+                Some(deny) => builder.deny(deny),
+                None => builder.allow(line),
+            }
+        })
+        .build()
+        .unwrap()
+}
+
+#[track_caller]
+pub(crate) fn denial(policy_text: &str, request: &str) -> Denial {
+    decide(&policy(policy_text), request).unwrap_err()
+}
+
+/// The grant that allowed, if it took one.
+pub(crate) type Answer = Result<Option<Grant>, Denial>;
+
+/// Reads a request and holds it against a policy:
+/// `connect tcp://10.0.0.5:5432 [named db.internal]`, and so for `bind` and
+/// `listen`; `listen tcp://[::]:80 dual`; `accept tcp://127.0.0.1:80 [dual]
+/// from 10.1.2.3:999`; `lookup connect tcp db.internal 5432`; `resolve name`.
+#[track_caller]
+pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
+    let words: Vec<&str> = request.split(' ').collect();
+    match words.as_slice() {
+        ["connect", endpoint, rest @ ..] => {
+            let (protocol, address) = read_endpoint(endpoint);
+            let request = Connect::new(protocol, address);
+            match read_name(rest) {
+                Some(name) => answer(policy, request.named(name)),
+                None => answer(policy, request),
+            }
+        }
+        ["bind", endpoint, rest @ ..] => {
+            let (protocol, address) = read_endpoint(endpoint);
+            let request = Bind::new(protocol, address);
+            match read_name(rest) {
+                Some(name) => answer(policy, request.named(name)),
+                None => answer(policy, request),
+            }
+        }
+        ["listen", rest @ ..] => answer(policy, read_listener(rest)),
+        ["accept", listener @ .., "from", peer] => {
+            let listener = read_listener(listener);
+            answer(policy, Accept::new(&listener, peer.parse().unwrap()))
+        }
+        ["lookup", verb, protocol, name, port] => {
+            let (protocol, port) = (read_protocol(protocol), port.parse().unwrap());
+            let purpose = match *verb {
+                "bind" => Purpose::Bind { protocol, port },
+                "connect" => Purpose::Connect { protocol, port },
+                "listen" => Purpose::Listen { protocol, port },
+                _ => panic!("no purpose: {verb}"),
+            };
+            answer(policy, Lookup::new(Name::parse(name).unwrap(), purpose))
+        }
+        ["resolve", name] => answer(
+            policy,
+            Lookup::new(Name::parse(name).unwrap(), Purpose::Resolve),
+        ),
+        _ => panic!("no request: {request}"),
+    }
+}
+
+fn answer<R: Request>(policy: &Policy, request: R) -> Answer {
+    policy.check(request).map(|permit| permit.grant().cloned())
+}
+
+fn read_listener(words: &[&str]) -> Listen {
+    let (endpoint, rest) = words.split_first().unwrap();
+    let (protocol, address) = read_endpoint(endpoint);
+    let dual = rest.first() == Some(&"dual");
+    let listener = Listen::new(protocol, address, dual);
+    match read_name(if dual { &rest[1..] } else { rest }) {
+        Some(name) => listener.named(name),
+        None => listener,
+    }
+}
+
+fn read_name(words: &[&str]) -> Option<Name> {
+    match words {
+        [] => None,
+        ["named", name] => Some(Name::parse(name).unwrap()),
+        _ => panic!("no name: {words:?}"),
+    }
+}
+
+fn read_endpoint(text: &str) -> (Protocol, SocketAddr) {
+    let (protocol, address) = text.split_once("://").unwrap();
+    (read_protocol(protocol), address.parse().unwrap())
+}
+
+fn read_protocol(text: &str) -> Protocol {
+    match text {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => panic!("no protocol: {text}"),
+    }
+}

@@ -1,0 +1,234 @@
+//! What denials say.
+
+use crate::check::{decide, denial, policy};
+
+#[track_caller]
+fn says(policy: &str, request: &str, line: &str, remedy: Option<&str>) {
+    let denial = denial(policy, request);
+    assert_eq!(denial.to_string(), line);
+    assert_eq!(
+        denial.remedy().as_deref(),
+        remedy.map(|grant| format!("--allow '{grant}'")).as_deref()
+    );
+}
+
+#[test]
+fn a_report_is_three_lines() {
+    let denial = denial("connect tcp://10.0.0.5:5433", "connect tcp://10.0.0.5:5432");
+    assert_eq!(
+        denial.report().to_string(),
+        "portcullis: denied  connect tcp://10.0.0.5:5432\n  \
+           reason: no grant covers it; nearest: connect tcp://10.0.0.5:5433 (port differs)\n  \
+           to allow: --allow 'connect tcp://10.0.0.5:5432'"
+    );
+}
+
+#[test]
+fn a_report_of_a_deny_says_which_to_remove() {
+    let denial = denial(
+        "connect tcp://any:*;deny connect tcp://10.0.0.0/8:*",
+        "connect tcp://10.0.0.5:5432",
+    );
+    assert_eq!(
+        denial.report().to_string(),
+        "portcullis: denied  connect tcp://10.0.0.5:5432\n  \
+           reason: denied by: connect tcp://10.0.0.0/8:*\n  \
+           to allow: remove the deny 'connect tcp://10.0.0.0/8:*'"
+    );
+    assert_eq!(denial.remedy(), None);
+}
+
+#[test]
+fn the_nearest_grant_differs_least() {
+    let near = |policy: &str, request: &str, nearest: &str| {
+        let text = denial(policy, request).reason().to_string();
+        let expected = match nearest {
+            "" => "no grant covers it".to_owned(),
+            _ => format!("no grant covers it; nearest: {nearest}"),
+        };
+        assert_eq!(text, expected);
+    };
+    let request = "connect tcp://10.0.0.5:5432";
+    near("", request, "");
+    near(
+        "connect tcp://10.0.0.6:5432",
+        request,
+        "connect tcp://10.0.0.6:5432 (host differs)",
+    );
+    near(
+        "bind tcp://10.0.0.5:5432",
+        request,
+        "bind tcp://10.0.0.5:5432 (verb differs)",
+    );
+    near(
+        "connect udp://10.0.0.5:5432",
+        request,
+        "connect udp://10.0.0.5:5432 (protocol differs)",
+    );
+    near(
+        "connect tcp://10.0.0.6:80",
+        request,
+        "connect tcp://10.0.0.6:80 (host and port differ)",
+    );
+    near("connect udp://10.0.0.6:80", request, "");
+    near(
+        "connect tcp://a.b:80;connect tcp://any:80;connect udp://any:*",
+        request,
+        "connect tcp://any:80 (port differs)",
+    );
+    near(
+        "resolve db.internal",
+        "connect tcp://10.0.0.5:5432 named db.internal",
+        "resolve db.internal (verb differs)",
+    );
+    near(
+        "listen tcp://127.0.0.1:80",
+        "bind tcp://127.0.0.1:81",
+        "listen tcp://127.0.0.1:80 (port differs)",
+    );
+    near(
+        "connect tcp://a.b:80",
+        "lookup connect tcp a.b 81",
+        "connect tcp://a.b:80 (port differs)",
+    );
+}
+
+#[test]
+fn a_name_outside_its_range_is_told_where_it_led() {
+    says(
+        "connect tcp://db.internal:5432",
+        "connect tcp://10.0.0.5:5432 named db.internal",
+        "connect tcp://db.internal:5432: db.internal is at 10.0.0.5 (private), which is not in \
+         the range of: connect tcp://db.internal:5432",
+        Some("connect tcp://db.internal:5432 in private"),
+    );
+}
+
+#[test]
+fn remedies_for_names_bound_them_to_where_they_led() {
+    for (address, remedy) in [
+        ("1.2.3.4", "connect tcp://a.b:80"),
+        ("127.0.0.1", "connect tcp://a.b:80 in loopback"),
+        ("0.0.0.0", "connect tcp://a.b:80 in loopback"),
+        ("10.0.0.5", "connect tcp://a.b:80 in private"),
+        ("169.254.169.254", "connect tcp://a.b:80 in link-local"),
+        ("100.64.0.1", "connect tcp://a.b:80 in 100.64.0.1"),
+        ("224.0.0.1", "connect tcp://a.b:80 in 224.0.0.1"),
+        ("[2001:db8::1]", "connect tcp://a.b:80 in 2001:db8::1"),
+    ] {
+        let denial = denial("", &format!("connect tcp://{address}:80 named a.b"));
+        assert_eq!(denial.remedy().unwrap(), format!("--allow '{remedy}'"));
+        assert_eq!(denial.request(), "connect tcp://a.b:80");
+    }
+    let local = denial("", "connect tcp://127.0.0.1:80 named localhost");
+    assert_eq!(
+        local.remedy().unwrap(),
+        "--allow 'connect tcp://localhost:80'"
+    );
+}
+
+#[test]
+fn a_refused_peer_gets_a_grant_of_its_own() {
+    says(
+        "listen tcp://127.0.0.1:8080 from 192.168.0.0/16",
+        "accept tcp://127.0.0.1:8080 from 10.1.2.3:999",
+        "accept tcp://127.0.0.1:8080 from 10.1.2.3:999: the peer 10.1.2.3 is outside of: \
+         listen tcp://127.0.0.1:8080 from 192.168.0.0/16",
+        Some("listen tcp://127.0.0.1:8080 from 10.1.2.3"),
+    );
+    says(
+        "listen tcp://[::]:80",
+        "accept tcp://[::]:80 dual from 10.1.2.3:999",
+        "accept tcp://[::]:80 from 10.1.2.3:999: no grant covers it; nearest: \
+         listen tcp://[::]:80 (host differs)",
+        Some("listen tcp://0.0.0.0:80 from 10.1.2.3"),
+    );
+}
+
+#[test]
+fn a_dual_stack_socket_is_told_the_missing_family() {
+    says(
+        "listen tcp://[::]:80",
+        "listen tcp://[::]:80 dual",
+        "listen tcp://[::]:80: a dual-stack socket also listens on 0.0.0.0, which no grant \
+         covers; the other family is covered by: listen tcp://[::]:80",
+        Some("listen tcp://0.0.0.0:80"),
+    );
+    says(
+        "listen tcp://0.0.0.0:80",
+        "listen tcp://[::]:80 dual",
+        "listen tcp://[::]:80: a dual-stack socket also listens on ::, which no grant covers; \
+         the other family is covered by: listen tcp://0.0.0.0:80",
+        Some("listen tcp://[::]:80"),
+    );
+    says(
+        "",
+        "listen tcp://[::]:80 dual",
+        "listen tcp://[::]:80: no grant covers it",
+        Some("listen tcp://*:80"),
+    );
+}
+
+#[test]
+fn lookups_are_told_by_their_purpose() {
+    says(
+        "",
+        "resolve a.b",
+        "resolve a.b: no grant covers it",
+        Some("resolve a.b"),
+    );
+    says(
+        "",
+        "lookup connect tcp a.b 80",
+        "connect tcp://a.b:80: no grant covers it",
+        Some("connect tcp://a.b:80"),
+    );
+}
+
+#[test]
+fn a_bind_withheld_by_a_deny_of_listening_names_it() {
+    says(
+        "listen tcp://*:80;deny listen tcp://*:80",
+        "bind tcp://127.0.0.1:80",
+        "bind tcp://127.0.0.1:80: denied by: listen tcp://*:80",
+        None,
+    );
+}
+
+#[test]
+fn scopes_are_left_out_as_grants_have_none() {
+    let denial = denial("", "connect tcp://[fe80::1%3]:80");
+    assert_eq!(denial.request(), "connect tcp://[fe80::1]:80");
+}
+
+#[test]
+fn a_permit_tells_the_innermost_grant() {
+    let layered = policy("connect tcp://any:*").and(&policy("connect tcp://10.0.0.0/8:*"));
+    let grant = decide(&layered, "connect tcp://10.0.0.5:80")
+        .unwrap()
+        .unwrap();
+    assert_eq!(grant.to_string(), "connect tcp://10.0.0.0/8:*");
+}
+
+#[test]
+fn results_stay_small() {
+    use portcullis_policy::{Connect, Denial, Permit};
+    assert_eq!(size_of::<Denial>(), size_of::<usize>());
+    assert!(size_of::<Result<Permit<Connect>, Denial>>() <= 96);
+}
+
+#[test]
+fn a_name_spelled_like_a_group_is_never_offered_as_the_group() {
+    let remedy = |request: &str| denial("", request).remedy().unwrap();
+    assert_eq!(
+        remedy("connect tcp://1.2.3.4:80 named any"),
+        "--allow 'connect tcp://any.:80'"
+    );
+    assert_eq!(
+        remedy("lookup connect tcp any 80"),
+        "--allow 'connect tcp://any.:80'"
+    );
+    assert_eq!(remedy("resolve public"), "--allow 'resolve public.'");
+    let denial = denial("", "connect tcp://1.2.3.4:80 named any");
+    assert_eq!(denial.request(), "connect tcp://any.:80");
+}

@@ -1,0 +1,304 @@
+//! Mistakes in grants: what is said, and what it points at.
+
+use portcullis_policy::Grant;
+
+/// The mistake in `text`: the part it points at, and what it says.
+#[track_caller]
+fn mistake(text: &str, at: &str, says: &str) {
+    let error = Grant::parse(text).unwrap_err();
+    let pointed = &text[error.offset..error.offset + error.len];
+    assert_eq!((pointed, error.to_string().as_str()), (at, says), "{text}");
+}
+
+#[test]
+fn verbs_are_checked_first() {
+    mistake(
+        "conect tcp://a.b:1",
+        "conect",
+        "unknown verb `conect`; did you mean `connect`?",
+    );
+    mistake(
+        "CONNECT tcp://a.b:1",
+        "CONNECT",
+        "unknown verb `CONNECT`; did you mean `connect`?",
+    );
+    mistake(
+        "accept tcp://a.b:1",
+        "accept",
+        "unknown verb `accept`; `listen` covers accepting; bound the peers with `from`",
+    );
+    mistake(
+        "frobnicate tcp://a.b:1",
+        "frobnicate",
+        "unknown verb `frobnicate`; a grant starts with `connect`, `listen`, `bind` or `resolve`",
+    );
+    mistake(
+        "tcp://a.b:1",
+        "tcp://a.b:1",
+        "the verb is missing; start with `connect`, `listen`, `bind` or `resolve`",
+    );
+    mistake(
+        "join udp://224.0.0.251:5353",
+        "join",
+        "`join` is not supported yet",
+    );
+    mistake(
+        "",
+        "",
+        "the grant is empty; write for example `connect tcp://example.com:443`",
+    );
+    mistake(
+        "connect",
+        "",
+        "`connect` what?; write for example `connect tcp://127.0.0.1:8080`",
+    );
+}
+
+#[test]
+fn endpoints_say_what_is_missing() {
+    mistake(
+        "connect a.b:80",
+        "a.b:80",
+        "the protocol is missing; did you mean `connect tcp://a.b:80`?",
+    );
+    mistake(
+        "connect tcp://a.b",
+        "",
+        "the port is missing; write for example `tcp://example.com:443`, or `:*` for every port",
+    );
+    mistake(
+        "connect tcp://a.b:",
+        "",
+        "the port is missing; write a number, a list such as `80,8000-8999`, or `*` for every port",
+    );
+    mistake(
+        "connect https://a.b/path",
+        "https",
+        "unknown protocol `https`; a grant takes no URL; did you mean `connect tcp://a.b:443`?",
+    );
+    mistake(
+        "connect tpc://a.b:1",
+        "tpc",
+        "unknown protocol `tpc`; did you mean `tcp`?",
+    );
+    mistake(
+        "connect unix:/run/x",
+        "unix:/run/x",
+        "unix sockets are not supported yet",
+    );
+    mistake(
+        "listen unixgram:/run/x",
+        "unixgram:/run/x",
+        "unix sockets are not supported yet",
+    );
+    mistake(
+        "connect unix:///run/x",
+        "unix",
+        "unix sockets are not supported yet",
+    );
+}
+
+#[test]
+fn hosts_are_checked() {
+    mistake(
+        "connect tcp://::1:80",
+        "::1:80",
+        "an IPv6 address stands in brackets; write for example `tcp://[::1]:443`",
+    );
+    mistake(
+        "connect tcp://[1.2.3.4]:80",
+        "1.2.3.4",
+        "not an IPv6 address",
+    );
+    mistake(
+        "connect tcp://[fe80::1%eth0]:80",
+        "fe80::1%eth0",
+        "zone identifiers are not supported; leave out `%` and what follows it: the grant covers \
+         every zone",
+    );
+    mistake(
+        "connect tcp://10.0.0.5/8:80",
+        "10.0.0.5/8",
+        "the address has bits beyond the prefix length; did you mean `10.0.0.0/8`?",
+    );
+    mistake(
+        "connect tcp://[2606::1]/32:80",
+        "[2606::1]/32",
+        "the address has bits beyond the prefix length; did you mean `[2606::]/32`?",
+    );
+    mistake(
+        "connect tcp://10.0.0.0/33:80",
+        "33",
+        "the prefix length is a number from 0 to 32",
+    );
+    mistake(
+        "connect tcp://[2606::]/+8:80",
+        "+8",
+        "the prefix length is a number from 0 to 128",
+    );
+    mistake(
+        "connect tcp://10.0.0.0/:80",
+        "",
+        "the prefix length is a number from 0 to 32",
+    );
+    mistake(
+        "connect tcp://127.1:80",
+        "127.1",
+        "a number is not a name, and not an IPv4 address in dotted decimal",
+    );
+    mistake("connect tcp://:80", "", "the name is empty");
+    mistake(
+        "connect tcp://me@a.b:80",
+        "me@a.b",
+        "'@' does not belong in a name",
+    );
+    mistake(
+        "connect tcp://a.*.b:80",
+        "a.*.b",
+        "`*` stands alone, or for the labels at the front of a name; write for example \
+         `*.example.com`",
+    );
+}
+
+#[test]
+fn ports_are_checked() {
+    mistake(
+        "connect tcp://a.b:https",
+        "https",
+        "a port is a number, not `https`",
+    );
+    mistake(
+        "connect tcp://a.b:+80",
+        "+80",
+        "a port is a number, not `+80`",
+    );
+    mistake(
+        "connect tcp://a.b:65536",
+        "65536",
+        "65536 is not a port; the highest port is 65535",
+    );
+    mistake(
+        "connect tcp://a.b:90-80",
+        "90-80",
+        "the range of ports runs backwards; did you mean `80-90`?",
+    );
+    mistake(
+        "connect tcp://a.b:0-80",
+        "0-80",
+        "a range of ports does not start at 0; port 0 is \"the system chooses\": list it by \
+         itself, as in `0,1-1023`",
+    );
+    mistake(
+        "connect tcp://a.b:80,,81",
+        "",
+        "a port is missing; join ports with single commas, as in `80,443`",
+    );
+    mistake(
+        "connect tcp://a.b:80/x",
+        "80/x",
+        "an endpoint ends with its ports; leave out the slash and what follows it",
+    );
+}
+
+#[test]
+fn clauses_have_their_places() {
+    mistake(
+        "connect tcp://a.b:80 from private",
+        "from",
+        "`from` goes only with `listen`; the source address of a connection takes a `bind` grant",
+    );
+    mistake(
+        "bind tcp://a.b:80 from private",
+        "from",
+        "`from` goes only with `listen`; peers are accepted under a `listen` grant",
+    );
+    mistake(
+        "connect tcp://10.0.0.5:80 in private",
+        "in",
+        "`in` goes only with names; an address needs no bounds: leave `in` out",
+    );
+    mistake(
+        "connect tcp://*:80 in private",
+        "in",
+        "`in` goes only with names; name the range itself, as in `connect tcp://private:443`",
+    );
+    mistake(
+        "listen tcp://a.b:80 form private",
+        "form",
+        "`form` has no place in a grant; did you mean `from`?",
+    );
+    mistake(
+        "listen tcp://a.b:80 from",
+        "",
+        "`from` what?; write for example `from 10.0.0.0/8,loopback`",
+    );
+    mistake(
+        "listen tcp://a.b:80 from private from loopback",
+        "from",
+        "a second `from`; join the ranges with commas",
+    );
+}
+
+#[test]
+fn lists_hold_ranges() {
+    mistake(
+        "listen tcp://a.b:80 from db.internal",
+        "db.internal",
+        "`from` takes addresses, ranges and groups, not `db.internal`",
+    );
+    mistake(
+        "connect tcp://a.b:80 in privat",
+        "privat",
+        "`in` takes addresses, ranges and groups, not `privat`; did you mean `private`?",
+    );
+    mistake(
+        "listen tcp://a.b:80 from *",
+        "*",
+        "`from` takes addresses, ranges and groups, not `*`; every address is `any`",
+    );
+    mistake(
+        "listen tcp://a.b:80 from private, loopback",
+        "",
+        "a range is missing after `from`; join ranges with single commas, without spaces",
+    );
+}
+
+#[test]
+fn resolve_takes_a_name_alone() {
+    mistake(
+        "resolve tcp://a.b:53",
+        "tcp://a.b:53",
+        "`resolve` takes a name alone; write for example `resolve db.internal`",
+    );
+    mistake(
+        "resolve a.b:53",
+        "a.b:53",
+        "`resolve` takes a name without ports; write for example `resolve db.internal`",
+    );
+    mistake(
+        "resolve 10.0.0.5",
+        "10.0.0.5",
+        "`resolve` takes a name, not addresses; addresses need no lookup; a name is for example \
+         `*.example.com`",
+    );
+    mistake(
+        "resolve a.b in private",
+        "in",
+        "`resolve` takes a name and nothing else",
+    );
+    mistake(
+        "resolve",
+        "",
+        "`resolve` what?; write for example `resolve db.internal`",
+    );
+}
+
+#[test]
+fn foreign_text_is_escaped_and_cut() {
+    let error = Grant::parse("\u{1b}[31m\u{202e}x tcp://a.b:1").unwrap_err();
+    assert_eq!(error.reason, "unknown verb `\\u{1b}[31m\\u{202e}x`");
+    let error = Grant::parse(&"v".repeat(10_000)).unwrap_err();
+    assert!(error.to_string().len() < 300);
+    let error = Grant::parse("connect tcp://a\nb:80").unwrap_err();
+    assert_eq!(error.to_string(), "'\\n' does not belong in a name");
+}

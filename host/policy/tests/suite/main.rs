@@ -1,0 +1,23 @@
+//! What the policy decides, as tables and as properties. It must not reach
+//! into the crate: everything here goes through the public interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod bind;
+mod check;
+mod connect;
+mod denials;
+mod errors;
+mod files;
+mod grants;
+mod listen;
+mod lookup;
+mod model;
+mod names;
+mod policies;
+mod properties;
+mod strategies;

@@ -1,0 +1,141 @@
+//! What holds for every policy and every request. It must not depend on
+//! particular ones: tables do.
+
+use portcullis_policy::{Grant, Host, Name, Policy};
+use proptest::prelude::*;
+
+use crate::check::decide;
+use crate::model::{Line, Rules};
+use crate::strategies::{allow, ask, deny, rules};
+
+fn compile(rules: &Rules) -> Policy {
+    let builder = Policy::builder();
+    let builder = rules
+        .allow
+        .iter()
+        .fold(builder, |b, line| b.allow(&line.to_string()));
+    let builder = rules
+        .deny
+        .iter()
+        .fold(builder, |b, line| b.deny(&line.to_string()));
+    builder.build().unwrap()
+}
+
+fn with(rules: &Rules, allow: Option<Line>, deny: Option<Line>) -> Rules {
+    let mut more = rules.clone();
+    more.allow.extend(allow);
+    more.deny.extend(deny);
+    more
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_compiled_policy_decides_as_the_specification_reads(rules in rules(), ask in ask()) {
+        let allowed = decide(&compile(&rules), &ask.to_string()).is_ok();
+        prop_assert_eq!(allowed, rules.allow(&ask));
+    }
+
+    #[test]
+    fn adding_a_deny_never_allows(rules in rules(), deny in deny(), ask in ask()) {
+        let ask = ask.to_string();
+        if decide(&compile(&with(&rules, None, Some(deny))), &ask).is_ok() {
+            prop_assert!(decide(&compile(&rules), &ask).is_ok());
+        }
+    }
+
+    #[test]
+    fn adding_a_grant_never_denies(rules in rules(), grant in allow(), ask in ask()) {
+        let ask = ask.to_string();
+        if decide(&compile(&rules), &ask).is_ok() {
+            prop_assert!(decide(&compile(&with(&rules, Some(grant), None)), &ask).is_ok());
+        }
+    }
+
+    #[test]
+    fn and_allows_what_both_allow(one in rules(), other in rules(), ask in ask()) {
+        let (one, other, ask) = (compile(&one), compile(&other), ask.to_string());
+        let both = decide(&one, &ask).is_ok() && decide(&other, &ask).is_ok();
+        prop_assert_eq!(decide(&one.and(&other), &ask).is_ok(), both);
+        prop_assert_eq!(decide(&other.and(&one), &ask).is_ok(), both);
+    }
+
+    #[test]
+    fn the_remedy_allows(rules in rules(), ask in ask()) {
+        let ask = ask.to_string();
+        let Err(denial) = decide(&compile(&rules), &ask) else { return Ok(()) };
+        let Some(remedy) = denial.remedy() else { return Ok(()) };
+        let grant = remedy.strip_prefix("--allow '").and_then(|rest| rest.strip_suffix('\''));
+        let builder = Policy::builder().allow(grant.unwrap());
+        let builder = rules.allow.iter().fold(builder, |b, line| b.allow(&line.to_string()));
+        prop_assert!(decide(&builder.build().unwrap(), &ask).is_ok(), "{}", remedy);
+    }
+
+    #[test]
+    fn a_denial_is_three_printable_lines(rules in rules(), ask in ask()) {
+        if let Err(denial) = decide(&compile(&rules), &ask.to_string()) {
+            let report = denial.report().to_string();
+            prop_assert_eq!(report.lines().count(), 3);
+            prop_assert!(report.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()));
+            prop_assert!(!denial.to_string().contains('\n'));
+        }
+    }
+
+    #[test]
+    fn a_grant_prints_as_it_parses(line in allow()) {
+        let grant = Grant::parse(&line.to_string()).unwrap();
+        let printed = grant.to_string();
+        let again = Grant::parse(&printed).unwrap();
+        prop_assert_eq!(again.to_string(), printed);
+        prop_assert_eq!(again, grant);
+    }
+
+    #[test]
+    fn ports_print_as_they_parse(items in prop::collection::vec((0u16.., 0u16..), 1..8)) {
+        let items: Vec<String> = items
+            .into_iter()
+            .map(|(a, b)| match (a.min(b), a.max(b)) {
+                (0, last) => last.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            })
+            .collect();
+        let grant = Grant::parse(&format!("connect tcp://a.b:{}", items.join(","))).unwrap();
+        prop_assert_eq!(Grant::parse(&grant.to_string()).unwrap(), grant);
+    }
+
+    #[test]
+    fn no_text_upsets_the_parser(text in "(connect|listen|resolve)?[ \\PC]{0,40}") {
+        if let Err(error) = Grant::parse(&text) {
+            prop_assert!(text.get(error.offset..error.offset + error.len).is_some());
+            prop_assert!(!error.to_string().chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn almost_grants_do_not_upset_the_parser(
+        text in "(bind|connect|listen) (tcp|udp|http)://[a-f0-9.:*\\[\\]/%é-]{0,12}:[0-9,*-]{0,6}( (in|from) [a-f0-9.:,/]{0,9})?"
+    ) {
+        match Grant::parse(&text) {
+            Ok(grant) => prop_assert_eq!(Grant::parse(&grant.to_string()).unwrap(), grant),
+            Err(error) => prop_assert!(text.get(error.offset..error.offset + error.len).is_some()),
+        }
+    }
+
+    #[test]
+    fn a_name_is_its_own_canonical_form(text in "[a-zA-Z0-9._\\-xnß。é]{1,20}") {
+        if let Ok(name) = Name::parse(&text) {
+            prop_assert!(name.as_str().is_ascii());
+            prop_assert!(name.as_str().parse::<std::net::IpAddr>().is_err());
+            prop_assert_eq!(Host::parse(name.as_str()), Ok(Host::Name(name.clone())));
+        }
+    }
+
+    #[test]
+    fn no_file_upsets_the_builder(text in "(version = 1\n)?((allow|deny|hosts|host-name) = )?[\\PC\n]{0,40}") {
+        if let Err(error) = Policy::builder().file("p", &text).build() {
+            prop_assert!(!error.diagnostics().is_empty());
+            prop_assert!(!error.to_string().chars().any(|c| c.is_control() && c != '\n'));
+        }
+    }
+}
