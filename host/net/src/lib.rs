@@ -1,0 +1,60 @@
+//! Real OS sockets for [Portcullis], each call of which that could reach the
+//! network consumes a permit.
+//!
+//! This crate does not decide: `portcullis-policy` does, and is the only maker
+//! of permits. It knows nothing of WebAssembly; `portcullis` puts it into a
+//! wasmtime host. A [`Network`] is the capability, a [`Socket`] is what it
+//! opens:
+//!
+//! ```
+//! # use std::io::Write as _;
+//! use portcullis_net::{Endpoint, Family, Network, ReceiveOptions, Service, SocketType};
+//! use portcullis_policy::Policy;
+//!
+//! # #[expect(clippy::disallowed_methods, reason = "the peer is not a guest")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let peer = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let port = peer.local_addr()?.port();
+//! # let peer = std::thread::spawn(move || peer.accept()?.0.write_all(b"hello"));
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let policy = Policy::builder().allow(&format!("connect tcp://localhost:{port}")).build()?;
+//! let network = Network::new(policy);
+//! let socket = network.open(Family::Inet, SocketType::Stream, 0)?;
+//! let server = Endpoint::Name { host: "localhost".into(), port: Service::Port(port) };
+//! socket.connect(&server).await?;
+//! let options = ReceiveOptions { wait_all: true, ..ReceiveOptions::default() };
+//! assert_eq!(socket.receive(5, options).await?, b"hello");
+//!
+//! let elsewhere = Endpoint::Name { host: "localhost".into(), port: Service::Port(1) };
+//! let denied = network.open(Family::Inet, SocketType::Stream, 0)?.connect(&elsewhere).await;
+//! assert_eq!(denied.unwrap_err().message(), "connect tcp://localhost:1 is not granted");
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # peer.join().unwrap()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [Portcullis]: https://crates.io/crates/portcullis
+
+mod address;
+mod audit;
+mod error;
+mod network;
+mod options;
+mod os;
+mod readiness;
+mod resolver;
+pub mod service;
+mod socket;
+mod transfer;
+mod wait;
+
+pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
+pub use audit::{Audit, Event, Silent};
+pub use error::{Error, ErrorCode};
+pub use network::Network;
+pub use resolver::{Answer, DnsResolver, Resolver, TableResolver};
+pub use socket::Socket;
+pub use tokio::io::Interest;
+pub use transfer::{ReceiveOptions, SendOptions};

@@ -1,0 +1,159 @@
+//! The capability: a policy, and what it takes to act within it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use portcullis_policy::{Denial, Host, Lookup, Name, Permit, Policy, Purpose, Request};
+
+use crate::address::{Family, SocketType};
+use crate::audit::{Audit, Event, Silent};
+use crate::error::{Error, ErrorCode};
+use crate::os;
+use crate::resolver::{DnsResolver, Resolver};
+use crate::socket::{Settings, Socket};
+
+/// The authority to use the network, within a policy.
+///
+/// Cheap to clone; clones are the same capability. A socket keeps the network
+/// that it was opened from and asks it at every step.
+#[derive(Clone)]
+pub struct Network {
+    policy: Policy,
+    resolver: Arc<dyn Resolver>,
+    audit: Arc<dyn Audit>,
+}
+
+/// Where an endpoint is: its addresses, and the name they were found by.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: Option<Name>,
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+impl Network {
+    /// A network within `policy`, with the machine's own name servers and no
+    /// audit.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            resolver: Arc::<DnsResolver>::default(),
+            audit: Arc::new(Silent),
+        }
+    }
+
+    /// The same within another policy.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The same with another source of addresses for names.
+    #[must_use]
+    pub fn with_resolver(self, resolver: impl Resolver + 'static) -> Self {
+        Self {
+            resolver: Arc::new(resolver),
+            ..self
+        }
+    }
+
+    /// The same with somebody who hears of decisions.
+    #[must_use]
+    pub fn with_audit(self, audit: impl Audit + 'static) -> Self {
+        Self {
+            audit: Arc::new(audit),
+            ..self
+        }
+    }
+
+    /// A network that allows what this one allows and `policy` does as well.
+    #[must_use]
+    pub fn narrowed(&self, policy: &Policy) -> Self {
+        Self {
+            policy: self.policy.and(policy),
+            ..self.clone()
+        }
+    }
+
+    /// What is allowed here.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Opens a socket, which as yet reaches nothing and needs no permit.
+    ///
+    /// # Errors
+    ///
+    /// See `open` in `wit/network.wit`.
+    pub fn open(&self, family: Family, kind: SocketType, protocol: u16) -> Result<Socket, Error> {
+        if family == Family::Unix {
+            return Err(ErrorCode::AddressFamilyNotSupported.into());
+        }
+        let os = os::open(family, kind, protocol)?;
+        if kind != SocketType::Stream {
+            return Err(ErrorCode::SocketTypeNotSupported.into());
+        }
+        Ok(Socket::new(
+            os,
+            family,
+            kind,
+            self.clone(),
+            Settings::default(),
+        ))
+    }
+
+    /// Asks the policy, and tells the audit where it says no.
+    pub(crate) fn check<R: Request>(&self, request: R) -> Result<Permit<R>, Error> {
+        self.policy
+            .check(request)
+            .map_err(|denial| self.refuse(&denial))
+    }
+
+    /// Tells the audit of a denial, and the guest as much as it may know.
+    pub(crate) fn refuse(&self, denial: &Denial) -> Error {
+        self.audit.record(Event::Denied(denial));
+        denial.into()
+    }
+
+    /// Finds the addresses of a host, as the guest wrote it, for a purpose.
+    pub(crate) async fn locate(
+        &self,
+        host: &str,
+        port: u16,
+        purpose: Purpose,
+    ) -> Result<Target, Error> {
+        match Host::parse(host)? {
+            Host::Address(ip) => Ok(Target {
+                name: None,
+                addresses: vec![(ip, port).into()],
+            }),
+            Host::Name(name) => {
+                let found = self.look_up(&name, purpose).await?;
+                let addresses = found.into_iter().map(|ip| (ip, port).into()).collect();
+                Ok(Target {
+                    name: Some(name),
+                    addresses,
+                })
+            }
+        }
+    }
+
+    async fn look_up(&self, name: &Name, purpose: Purpose) -> Result<Vec<IpAddr>, Error> {
+        let permit = self.check(Lookup::new(name.clone(), purpose))?;
+        if name.is_localhost() {
+            return Ok(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);
+        }
+        if let Some(addresses) = self.policy.hosts(name) {
+            return Ok(addresses.to_vec());
+        }
+        self.resolver.lookup(permit).await
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

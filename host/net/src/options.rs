@@ -1,0 +1,221 @@
+//! Socket options: what can be asked of a socket and set on it.
+//!
+//! The names are socket2's. Options that would widen what a socket reaches
+//! take a permit and are not here.
+
+use std::time::Duration;
+
+use rustix::net::sockopt;
+
+use crate::address::{Family, SocketType};
+use crate::error::{Error, ErrorCode};
+use crate::socket::Socket;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// Each method is the option of its name; the contract's `option-value` says
+/// which constant of POSIX or Linux that is, and its unit.
+///
+/// # Errors
+///
+/// See `get-option` and `set-option` in `wit/socket.wit`.
+#[expect(
+    missing_docs,
+    reason = "documented in wit/socket.wit, under the same names"
+)]
+impl Socket {
+    pub fn family(&self) -> Family {
+        self.shared.family
+    }
+
+    pub fn socket_type(&self) -> SocketType {
+        self.shared.kind
+    }
+
+    pub fn protocol_number(&self) -> Result<u16> {
+        let protocol = sockopt::socket_protocol(&self.shared.os)?;
+        Ok(protocol.map_or(0, |protocol| {
+            u16::try_from(protocol.as_raw().get()).unwrap_or(u16::MAX)
+        }))
+    }
+
+    pub fn accepting_connections(&self) -> Result<bool> {
+        Ok(self.shared.os.is_listener()?)
+    }
+
+    pub fn broadcast(&self) -> Result<bool> {
+        Ok(self.shared.os.broadcast()?)
+    }
+
+    pub fn hop_limit(&self) -> Result<u8> {
+        let limit = match self.shared.family {
+            Family::Inet => self.shared.os.ttl_v4()?,
+            Family::Inet6 => self.shared.os.unicast_hops_v6()?,
+            Family::Unix => return Err(ErrorCode::OptionNotSupported.into()),
+        };
+        Ok(u8::try_from(limit).unwrap_or(u8::MAX))
+    }
+
+    pub fn set_hop_limit(&self, limit: u8) -> Result<()> {
+        match self.shared.family {
+            Family::Inet => Ok(self.shared.os.set_ttl_v4(limit.into())?),
+            Family::Inet6 if limit == 0 => Err(ErrorCode::InvalidArgument.into()),
+            Family::Inet6 => Ok(self.shared.os.set_unicast_hops_v6(limit.into())?),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
+    }
+
+    pub fn keep_alive(&self) -> Result<bool> {
+        Ok(self.shared.os.keepalive()?)
+    }
+
+    pub fn set_keep_alive(&self, on: bool) -> Result<()> {
+        Ok(self.shared.os.set_keepalive(on)?)
+    }
+
+    pub fn keep_alive_count(&self) -> Result<u32> {
+        Ok(sockopt::tcp_keepcnt(&self.shared.os)?)
+    }
+
+    pub fn set_keep_alive_count(&self, count: u32) -> Result<()> {
+        Ok(sockopt::set_tcp_keepcnt(&self.shared.os, count)?)
+    }
+
+    pub fn keep_alive_idle(&self) -> Result<Duration> {
+        Ok(sockopt::tcp_keepidle(&self.shared.os)?)
+    }
+
+    pub fn set_keep_alive_idle(&self, time: Duration) -> Result<()> {
+        Ok(sockopt::set_tcp_keepidle(&self.shared.os, time)?)
+    }
+
+    pub fn keep_alive_interval(&self) -> Result<Duration> {
+        Ok(sockopt::tcp_keepintvl(&self.shared.os)?)
+    }
+
+    pub fn set_keep_alive_interval(&self, time: Duration) -> Result<()> {
+        Ok(sockopt::set_tcp_keepintvl(&self.shared.os, time)?)
+    }
+
+    pub fn linger(&self) -> Result<Option<Duration>> {
+        Ok(self.shared.settings.lock().linger)
+    }
+
+    /// The OS is told only of a time of zero, which resets the connection. Any
+    /// other would block the host's thread when the socket is closed; the data
+    /// is sent all the same, behind the scenes.
+    pub fn set_linger(&self, time: Option<Duration>) -> Result<()> {
+        self.shared.os.set_linger(time.filter(Duration::is_zero))?;
+        self.shared.settings.lock().linger = time;
+        Ok(())
+    }
+
+    pub fn maximum_segment_size(&self) -> Result<u32> {
+        Ok(self.shared.os.tcp_mss()?)
+    }
+
+    pub fn set_maximum_segment_size(&self, size: u32) -> Result<()> {
+        Ok(self.shared.os.set_tcp_mss(size)?)
+    }
+
+    pub fn no_delay(&self) -> Result<bool> {
+        Ok(self.shared.os.tcp_nodelay()?)
+    }
+
+    pub fn set_no_delay(&self, on: bool) -> Result<()> {
+        Ok(self.shared.os.set_tcp_nodelay(on)?)
+    }
+
+    pub fn out_of_band_inline(&self) -> Result<bool> {
+        Ok(self.shared.os.out_of_band_inline()?)
+    }
+
+    pub fn set_out_of_band_inline(&self, on: bool) -> Result<()> {
+        Ok(self.shared.os.set_out_of_band_inline(on)?)
+    }
+
+    pub fn receive_buffer_size(&self) -> Result<u32> {
+        Ok(size(self.shared.os.recv_buffer_size()?))
+    }
+
+    pub fn set_receive_buffer_size(&self, bytes: u32) -> Result<()> {
+        Ok(self.shared.os.set_recv_buffer_size(bytes as usize)?)
+    }
+
+    pub fn receive_timeout(&self) -> Option<Duration> {
+        self.shared.settings.lock().receive_timeout
+    }
+
+    pub fn set_receive_timeout(&self, time: Option<Duration>) {
+        self.shared.settings.lock().receive_timeout = time;
+    }
+
+    pub fn reuse_address(&self) -> Result<bool> {
+        Ok(self.shared.os.reuse_address()?)
+    }
+
+    pub fn set_reuse_address(&self, on: bool) -> Result<()> {
+        Ok(self.shared.os.set_reuse_address(on)?)
+    }
+
+    pub fn reuse_port(&self) -> Result<bool> {
+        Ok(self.shared.os.reuse_port()?)
+    }
+
+    pub fn set_reuse_port(&self, on: bool) -> Result<()> {
+        Ok(self.shared.os.set_reuse_port(on)?)
+    }
+
+    pub fn send_buffer_size(&self) -> Result<u32> {
+        Ok(size(self.shared.os.send_buffer_size()?))
+    }
+
+    pub fn set_send_buffer_size(&self, bytes: u32) -> Result<()> {
+        Ok(self.shared.os.set_send_buffer_size(bytes as usize)?)
+    }
+
+    pub fn send_timeout(&self) -> Option<Duration> {
+        self.shared.settings.lock().send_timeout
+    }
+
+    pub fn set_send_timeout(&self, time: Option<Duration>) {
+        self.shared.settings.lock().send_timeout = time;
+    }
+
+    pub fn traffic_class(&self) -> Result<u8> {
+        let class = match self.shared.family {
+            Family::Inet => self.shared.os.tos_v4()?,
+            Family::Inet6 => self.shared.os.tclass_v6()?,
+            Family::Unix => return Err(ErrorCode::OptionNotSupported.into()),
+        };
+        Ok(u8::try_from(class).unwrap_or(u8::MAX))
+    }
+
+    pub fn set_traffic_class(&self, class: u8) -> Result<()> {
+        match self.shared.family {
+            Family::Inet => Ok(self.shared.os.set_tos_v4(class.into())?),
+            Family::Inet6 => Ok(self.shared.os.set_tclass_v6(class.into())?),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
+    }
+
+    pub fn user_timeout(&self) -> Result<Duration> {
+        Ok(self.shared.os.tcp_user_timeout()?.unwrap_or_default())
+    }
+
+    pub fn set_user_timeout(&self, time: Duration) -> Result<()> {
+        Ok(self.shared.os.set_tcp_user_timeout(Some(time))?)
+    }
+
+    pub fn v6_only(&self) -> Result<bool> {
+        Ok(self.shared.os.only_v6()?)
+    }
+
+    pub fn set_v6_only(&self, on: bool) -> Result<()> {
+        Ok(self.shared.os.set_only_v6(on)?)
+    }
+}
+
+fn size(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,135 @@
+//! Turning names into addresses.
+//!
+//! A resolver never decides whether a name may be looked up: it consumes the
+//! permit that says so.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the place that the others are kept away from"
+)]
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::Name as DnsName;
+use portcullis_policy::{Lookup, Name, Permit};
+use tokio::sync::OnceCell;
+
+use crate::error::{Error, ErrorCode};
+
+/// What a lookup comes to: the addresses in the order to try them, at least
+/// one.
+pub type Answer = Result<Vec<IpAddr>, Error>;
+
+/// A source of addresses for names.
+///
+/// `localhost` and the names of the policy's `[hosts]` table never get here.
+pub trait Resolver: Send + Sync {
+    /// Looks up the name that the permit is for. Search domains are not
+    /// applied: the name that was checked is the name that is looked up.
+    fn lookup(&self, permit: Permit<Lookup>) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+}
+
+/// The name servers and the hosts file that this machine is set up with
+/// (`/etc/resolv.conf`, `/etc/hosts`), asked directly. Answers are kept for as
+/// long as their time to live says.
+#[derive(Default)]
+pub struct DnsResolver {
+    // Read on first use: most guests never look anything up.
+    client: OnceCell<TokioResolver>,
+}
+
+impl DnsResolver {
+    async fn client(&self) -> Result<&TokioResolver, NetError> {
+        self.client
+            .get_or_try_init(|| async {
+                let mut builder = TokioResolver::builder_tokio()?;
+                // Both families, so that the policy sees all there is to see.
+                builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+                builder.build()
+            })
+            .await
+    }
+
+    async fn answer(&self, name: &Name) -> Result<Vec<IpAddr>, NetError> {
+        let mut absolute = DnsName::from_ascii(name.as_str())?;
+        absolute.set_fqdn(true);
+        let found = self.client().await?.lookup_ip(absolute).await?;
+        Ok(found.iter().collect())
+    }
+}
+
+impl fmt::Debug for DnsResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DnsResolver").finish_non_exhaustive()
+    }
+}
+
+impl Resolver for DnsResolver {
+    fn lookup(&self, permit: Permit<Lookup>) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(async move {
+            let name = permit.request().name();
+            match self.answer(name).await {
+                Ok(addresses) if addresses.is_empty() => Err(failure(ErrorCode::NameNoData, name)),
+                Ok(addresses) => Ok(addresses),
+                Err(error) => Err(failure(code_of(&error), name)),
+            }
+        })
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other failure may pass"
+)]
+fn code_of(error: &NetError) -> ErrorCode {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => ErrorCode::NameNotFound,
+            ResponseCode::NoError => ErrorCode::NameNoData,
+            _ => ErrorCode::NameTemporaryFailure,
+        },
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused | ResponseCode::NotImp)) => {
+            ErrorCode::NameLookupFailed
+        }
+        _ => ErrorCode::NameTemporaryFailure,
+    }
+}
+
+/// A fixed table, for tests and for machines without name servers.
+#[derive(Clone, Debug, Default)]
+pub struct TableResolver {
+    addresses: HashMap<Name, Vec<IpAddr>>,
+}
+
+impl FromIterator<(Name, Vec<IpAddr>)> for TableResolver {
+    fn from_iter<I: IntoIterator<Item = (Name, Vec<IpAddr>)>>(entries: I) -> Self {
+        Self {
+            addresses: entries.into_iter().collect(),
+        }
+    }
+}
+
+impl Resolver for TableResolver {
+    fn lookup(&self, permit: Permit<Lookup>) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(async move {
+            let name = permit.request().name();
+            match self.addresses.get(name) {
+                None => Err(failure(ErrorCode::NameNotFound, name)),
+                Some(none) if none.is_empty() => Err(failure(ErrorCode::NameNoData, name)),
+                Some(addresses) => Ok(addresses.clone()),
+            }
+        })
+    }
+}
+
+fn failure(code: ErrorCode, name: &Name) -> Error {
+    Error::new(code, format!("{}: {code}", name.as_str()))
+}

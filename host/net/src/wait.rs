@@ -1,0 +1,60 @@
+//! How long an operation may wait.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, ErrorCode};
+
+/// The patience of one operation, from when it began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// For ever.
+    Forever,
+    /// Not at all: what would wait fails with `would-block`.
+    Never,
+    /// Until then; after that it fails with this code.
+    Until(Instant, ErrorCode),
+}
+
+impl Wait {
+    /// Counts from now. A time too far off to be counted is for ever.
+    pub(crate) fn from_now(time: Duration, expired: ErrorCode) -> Self {
+        match Instant::now().checked_add(time) {
+            Some(end) => Self::Until(end, expired),
+            None => Self::Forever,
+        }
+    }
+
+    /// The shorter patience of two.
+    pub(crate) fn min(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::Forever, wait) | (wait, Self::Forever) => wait,
+            (Self::Until(a, _), Self::Until(b, _)) => {
+                if b < a {
+                    other
+                } else {
+                    self
+                }
+            }
+        }
+    }
+
+    /// Runs `operation` for as long as the patience lasts.
+    pub(crate) async fn bound<T>(
+        self,
+        operation: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, Error> {
+        match self {
+            Self::Never => Err(ErrorCode::WouldBlock.into()),
+            Self::Forever => Ok(operation.await?),
+            Self::Until(end, expired) => match tokio::time::timeout_at(end, operation).await {
+                Ok(result) => Ok(result?),
+                Err(_) => Err(expired.into()),
+            },
+        }
+    }
+}
