@@ -1,0 +1,39 @@
+//! The contract as wasmtime writes it down: the only `bindgen!` of the host.
+
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::restriction,
+    clippy::pedantic,
+    unreachable_pub,
+    reason = "generated"
+)]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "imports",
+    imports: {
+        "portcullis:sockets/network.[method]network.resolve": async | trappable,
+        "portcullis:sockets/network.[method]network.reverse": async | trappable,
+        "portcullis:sockets/socket.[method]socket.accept": async | trappable,
+        "portcullis:sockets/socket.[method]socket.bind": async | trappable,
+        "portcullis:sockets/socket.[method]socket.connect": async | trappable,
+        "portcullis:sockets/socket.[method]socket.receive": async | trappable,
+        "portcullis:sockets/socket.[method]socket.receive-datagrams": async | trappable,
+        "portcullis:sockets/socket.[method]socket.receive-from": async | trappable,
+        "portcullis:sockets/socket.[method]socket.send": async | trappable,
+        "portcullis:sockets/socket.[method]socket.send-all": async | trappable,
+        "portcullis:sockets/socket.[method]socket.send-datagrams": async | trappable,
+        "portcullis:sockets/socket.[method]socket.send-to": async | trappable,
+        default: trappable,
+    },
+    with: {
+        "portcullis:sockets/network.network": portcullis_net::Network,
+        "portcullis:sockets/socket.socket": portcullis_net::Socket,
+        "wasi:io": wasmtime_wasi::p2::bindings::io,
+    },
+    trappable_error_type: {
+        "portcullis:sockets/types.error" => crate::Failure,
+    },
+    require_store_data_send: true,
+});

@@ -1,0 +1,121 @@
+//! `portcullis:sockets/network`.
+
+use portcullis_net::{ErrorCode, Network, Socket, service};
+use portcullis_policy::{Policy, Protocol};
+use wasmtime::component::Resource;
+
+use super::{Result, convert};
+use crate::bindings::portcullis::sockets::network::{
+    AddressInfo, Host, HostNetwork, ResolveHints, ReverseFlags,
+};
+use crate::bindings::portcullis::sockets::types;
+use crate::ctx::CtxView;
+
+impl Host for CtxView<'_> {
+    fn default_network(&mut self) -> wasmtime::Result<Resource<Network>> {
+        Ok(self.table.push(self.ctx.network().clone())?)
+    }
+}
+
+impl HostNetwork for CtxView<'_> {
+    fn open(
+        &mut self,
+        network: Resource<Network>,
+        family: types::AddressFamily,
+        socket_type: types::SocketType,
+        protocol: types::ProtocolNumber,
+    ) -> Result<Resource<Socket>> {
+        let network = self.table.get(&network)?;
+        let socket = network.open(convert::family(family)?, socket_type.into(), protocol)?;
+        Ok(self.table.push(socket)?)
+    }
+
+    fn pair(
+        &mut self,
+        _: Resource<Network>,
+        _: types::AddressFamily,
+        _: types::SocketType,
+        _: types::ProtocolNumber,
+    ) -> Result<(Resource<Socket>, Resource<Socket>)> {
+        Err(ErrorCode::NotSupported.into())
+    }
+
+    async fn resolve(
+        &mut self,
+        _: Resource<Network>,
+        _: Option<String>,
+        _: Option<types::Service>,
+        _: ResolveHints,
+    ) -> Result<Vec<AddressInfo>> {
+        Err(ErrorCode::NotSupported.into())
+    }
+
+    async fn reverse(
+        &mut self,
+        _: Resource<Network>,
+        _: types::SocketAddress,
+        _: ReverseFlags,
+    ) -> Result<(String, String)> {
+        Err(ErrorCode::NotSupported.into())
+    }
+
+    fn service_by_name(
+        &mut self,
+        _: Resource<Network>,
+        name: String,
+        protocol: Option<String>,
+    ) -> Result<u16> {
+        Ok(service::by_name(&name, transport(protocol)?)?)
+    }
+
+    fn service_by_port(
+        &mut self,
+        _: Resource<Network>,
+        port: u16,
+        protocol: Option<String>,
+    ) -> Result<String> {
+        Ok(service::by_port(port, transport(protocol)?)?.to_owned())
+    }
+
+    fn protocol_by_name(
+        &mut self,
+        _: Resource<Network>,
+        name: String,
+    ) -> Result<types::ProtocolNumber> {
+        Ok(service::protocol_number(&name)?)
+    }
+
+    fn host_name(&mut self, network: Resource<Network>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&network)?.policy().host_name().to_owned())
+    }
+
+    fn attenuate(
+        &mut self,
+        network: Resource<Network>,
+        grants: Vec<String>,
+    ) -> Result<Resource<Network>> {
+        let mut narrower = Policy::builder();
+        for grant in &grants {
+            narrower = narrower.allow(grant);
+        }
+        let narrower = narrower.build().map_err(|error| {
+            portcullis_net::Error::new(ErrorCode::InvalidArgument, error.to_string())
+        })?;
+        let narrowed = self.table.get(&network)?.narrowed(&narrower);
+        Ok(self.table.push(narrowed)?)
+    }
+
+    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
+        self.table.delete(network)?;
+        Ok(())
+    }
+}
+
+fn transport(name: Option<String>) -> Result<Option<Protocol>> {
+    match name.as_deref() {
+        None => Ok(None),
+        Some("tcp") => Ok(Some(Protocol::Tcp)),
+        Some("udp") => Ok(Some(Protocol::Udp)),
+        Some(_) => Err(ErrorCode::NameServiceNotFound.into()),
+    }
+}

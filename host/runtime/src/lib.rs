@@ -1,0 +1,85 @@
+//! Sockets for sandboxed WebAssembly components, granted one capability at a
+//! time: the host.
+//!
+//! [`add_to_linker`] puts the contract `portcullis:sockets` into a linker next
+//! to wasmtime-wasi's interfaces, in the shape that users of wasmtime-wasi
+//! know: a [`Ctx`] in the store's data, a [`View`] that finds it.
+//!
+//! ```
+//! use portcullis::{Ctx, CtxView, Network, Policy, View};
+//! use wasmtime::component::{Component, Linker, ResourceTable};
+//! use wasmtime::{Engine, Store};
+//! use wasmtime_wasi::p2::bindings::Command;
+//! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+//!
+//! struct State {
+//!     wasi: WasiCtx,
+//!     portcullis: Ctx,
+//!     table: ResourceTable,
+//! }
+//!
+//! impl WasiView for State {
+//!     fn ctx(&mut self) -> WasiCtxView<'_> {
+//!         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+//!     }
+//! }
+//!
+//! impl View for State {
+//!     fn portcullis(&mut self) -> CtxView<'_> {
+//!         CtxView { ctx: &mut self.portcullis, table: &mut self.table }
+//!     }
+//! }
+//!
+//! # fn main() -> wasmtime::Result<()> {
+//! let engine = Engine::default();
+//! let mut linker = Linker::<State>::new(&engine);
+//! wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+//! portcullis::add_to_linker(&mut linker)?;
+//!
+//! // What the guest may do, and nothing else.
+//! let policy = Policy::builder().allow("connect tcp://127.0.0.1:12345").build()?;
+//! let state = State {
+//!     wasi: WasiCtx::builder().inherit_stdout().build(),
+//!     portcullis: Ctx::new(Network::new(policy)),
+//!     table: ResourceTable::new(),
+//! };
+//! let mut store = Store::new(&engine, state);
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! # let bytes = b"\0asm\x0d\0\x01\0";
+//! let component = Component::new(&engine, bytes)?;
+//! let instance = linker.instantiate_async(&mut store, &component).await?;
+//! # if instance.get_export_index(&mut store, None, "wasi:cli/run@0.2.12").is_some() {
+//! let command = Command::new(&mut store, &instance)?;
+//! let result = command.wasi_cli_run().call_run(&mut store).await?;
+//! # }
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! `examples/embed` in the repository is that as a program. Who has no store of
+//! their own to keep runs a [`Program`] on an [`Engine`].
+//!
+//! What is not here: decisions, which are made in `portcullis-policy`, and
+//! sockets, which are opened in `portcullis-net`.
+
+mod bindings;
+mod ctx;
+mod engine;
+mod failure;
+mod host;
+mod linker;
+mod program;
+
+pub use ctx::{Ctx, CtxView, View};
+pub use engine::Engine;
+pub use failure::Failure;
+pub use linker::add_to_linker;
+pub use portcullis_net::{Audit, DnsResolver, Event, Network, Resolver, Silent, TableResolver};
+pub use portcullis_policy::{Denial, Name, NameError, Policy, PolicyBuilder, PolicyError};
+pub use program::{LoadError, Outcome, Program};
+/// The wasmtime that this crate was built with.
+pub use wasmtime;
+/// The wasmtime-wasi that this crate was built with.
+pub use wasmtime_wasi;
