@@ -1,0 +1,72 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Sockets for sandboxed WebAssembly components, granted one capability at a
+/// time.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What the command can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(RunArguments),
+}
+
+/// Run a program: a component that is a WASI command.
+///
+/// It has no network but what the policy grants. Without a policy it has none.
+///
+/// Exits as the program does; with 134 if it traps, and with 2 if the command
+/// line, the policy or the program cannot be used.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: portcullis run --allow 'listen tcp://127.0.0.1:8080' server.wasm")]
+pub(crate) struct RunArguments {
+    /// What the program may do.
+    #[command(flatten)]
+    pub(crate) policy: PolicyArguments,
+
+    /// Set an environment variable, or hand on one of this process's own.
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+
+    /// Let the program use a folder, under the same name or another.
+    #[arg(long, value_name = "HOST[::GUEST]")]
+    pub(crate) dir: Vec<String>,
+
+    /// The component.
+    pub(crate) program: PathBuf,
+
+    /// What the program gets as its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// The policy. All of it adds up; a deny always wins.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Policy")]
+pub(crate) struct PolicyArguments {
+    /// Read grants, denies and the rest from a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Vec<PathBuf>,
+
+    /// Grant something: `connect tcp://db.internal:5432`.
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) allow: Vec<String>,
+
+    /// Deny something, whatever is granted.
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) deny: Vec<String>,
+}

@@ -1,0 +1,23 @@
+//! The exit codes of the command, all in one place.
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Exit {
+    /// As the guest did.
+    Guest(i32),
+    /// The guest trapped: as after `abort` (128 + SIGABRT).
+    Trap,
+    /// A command line, policy or program that cannot be used.
+    Usage,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> i32 {
+        match self {
+            Self::Guest(code) => code,
+            Self::Trap => 134,
+            Self::Usage => 2,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The `portcullis` command: a thin layer over the `portcullis` library.
+//!
+//! It reads the command line, prints, and chooses the exit code. It decides
+//! nothing.
+
+mod arguments;
+mod exit;
+mod report;
+mod run;
+
+use std::io::Write;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use exit::Exit;
+
+fn main() {
+    let exit = match Arguments::parse().command {
+        Command::Run(arguments) => run::run(arguments),
+    };
+    let exit = exit.unwrap_or_else(|error| {
+        // Nothing is left to do where standard error is gone.
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        Exit::Usage
+    });
+    // Without waiting for a thread that may be blocked on standard input.
+    std::process::exit(exit.code());
+}

@@ -1,0 +1,514 @@
+//! `portcullis run`, as a shell sees it: what it prints, and how it exits.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and its peers are not guests"
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use portcullis_tests::{component, greeter};
+use tempfile::TempDir;
+
+fn portcullis(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn guest(name: &str) -> String {
+    component(name).display().to_string()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Checks the exit code and the whole of standard error.
+#[track_caller]
+fn check_error(arguments: &[&str], code: i32, expected: &str) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = portcullis(arguments).output().unwrap();
+    assert_eq!(text(&stderr), expected);
+    assert_eq!(status.code(), Some(code));
+    assert_eq!(text(&stdout), "");
+}
+
+/// A folder with a file in it.
+fn folder_with(name: &str, content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, content).unwrap();
+    (folder, path)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn a_granted_client_talks_and_exits_with_zero() {
+    let peer = greeter("hello");
+    let grant = format!("connect tcp://{}", peer.address);
+    let arguments = [
+        "run",
+        "--allow",
+        &grant,
+        &guest("greeting-client"),
+        &peer.address.to_string(),
+    ];
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = portcullis(&arguments).output().unwrap();
+    assert_eq!(
+        (
+            text(&stdout).as_str(),
+            text(&stderr).as_str(),
+            status.code()
+        ),
+        ("hello", "", Some(0))
+    );
+    peer.join();
+}
+
+#[test]
+fn a_denied_client_fails_and_the_operator_is_told_why_and_what_to_do() {
+    check_error(
+        &["run", &guest("greeting-client"), "127.0.0.1:9"],
+        1,
+        "portcullis: denied  connect tcp://127.0.0.1:9\n  \
+         reason: no grant covers it\n  \
+         to allow: --allow 'connect tcp://127.0.0.1:9'\n\
+         Error: Custom { kind: PermissionDenied, error: \"connect tcp://127.0.0.1:9 is not granted\" }\n",
+    );
+}
+
+#[test]
+fn the_remedy_of_a_denial_allows_it() {
+    let peer = greeter("hello");
+    let (guest, address) = (guest("greeting-client"), peer.address.to_string());
+    let denied = portcullis(&["run", &guest, &address]).output().unwrap();
+    let report = text(&denied.stderr);
+    let (_, rest) = report.split_once("--allow '").unwrap();
+    let (grant, _) = rest.split_once('\'').unwrap();
+    let allowed = portcullis(&["run", "--allow", grant, &guest, &address])
+        .output()
+        .unwrap();
+    assert_eq!(text(&allowed.stdout), "hello");
+    peer.join();
+}
+
+#[test]
+fn a_denial_that_repeats_is_printed_once_and_counted() {
+    let arguments = [
+        "run",
+        &guest("denials"),
+        "every_path_is_closed",
+        "127.0.0.1:9",
+        "[::1]:9",
+    ];
+    let Output { status, stderr, .. } = portcullis(&arguments).output().unwrap();
+    let stderr = text(&stderr);
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert_eq!(
+        stderr
+            .matches("denied  connect tcp://127.0.0.1:9\n")
+            .count(),
+        1,
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("portcullis: denied  connect tcp://127.0.0.1:9 (2 times in all)\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_exit_code_is_the_guests_own() {
+    check_error(&["run", &guest("faults"), "exit_with_an_error"], 1, "");
+}
+
+#[test]
+fn a_trap_exits_with_134() {
+    let Output { status, stderr, .. } = portcullis(&["run", &guest("faults"), "panic_at_once"])
+        .output()
+        .unwrap();
+    let stderr = text(&stderr);
+    assert_eq!(status.code(), Some(134), "{stderr}");
+    assert!(
+        stderr.contains("as ordered"),
+        "the guest's own words: {stderr}"
+    );
+    assert!(stderr.contains("faults.wasm: trapped: "), "{stderr}");
+}
+
+#[test]
+fn an_interrupt_ends_it_at_once() {
+    for (behaviour, arguments) in [("loop_for_ever", ""), ("wait_for_ever", "127.0.0.1:0")] {
+        let guest = guest("faults");
+        let mut child = portcullis(&[
+            "run",
+            "--allow",
+            "listen tcp://127.0.0.1:0",
+            &guest,
+            behaviour,
+            arguments,
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
+        let begin = Instant::now();
+        let killed = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        child.wait().unwrap();
+        assert!(
+            begin.elapsed() < Duration::from_secs(1),
+            "{behaviour}: {:?}",
+            begin.elapsed()
+        );
+    }
+}
+
+#[test]
+fn environment_folders_and_arguments_reach_the_guest() {
+    let (folder, _) = folder_with("greeting.txt", "from the folder");
+    let mount = format!("{}::/data", shown(folder.path()));
+    let guest = guest("surroundings");
+    let arguments = [
+        "run",
+        "--env",
+        "COLOUR=blue",
+        "--env",
+        "HANDED_ON",
+        "--dir",
+        &mount,
+        &guest,
+        "--flag",
+        "-x",
+    ];
+    let output = portcullis(&arguments)
+        .env("HANDED_ON", "from outside")
+        .env("KEPT", "secret")
+        .output()
+        .unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(
+        text(&output.stdout),
+        "arguments: [\"--flag\", \"-x\"]\n\
+         environment: [(\"COLOUR\", \"blue\"), (\"HANDED_ON\", \"from outside\")]\n\
+         file: from the folder\n",
+    );
+}
+
+#[test]
+fn standard_input_reaches_the_guest() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let grant = format!("connect tcp://{address}");
+    let mut child = portcullis(&["run", "--allow", &grant, &guest("chat-client"), &address])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (visitor, _) = server.accept().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"good morning\nq\n")
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(&visitor).read_line(&mut said).unwrap();
+    assert_eq!(said, "good morning\n");
+    (&visitor).write_all(b"and to you\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        text(&output.stdout),
+        " -> Received from server: and to you\n -> "
+    );
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_second_run_finds_the_compiled_program() {
+    let cache = TempDir::new().unwrap();
+    let run = || {
+        let begin = Instant::now();
+        let output = portcullis(&["run", &guest("faults"), "exit_with_an_error"])
+            .env("XDG_CACHE_HOME", cache.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        begin.elapsed()
+    };
+    let (first, second) = (run(), run());
+    assert!(second < first, "compiled in {first:?}, then {second:?}");
+    assert!(cache.path().join("portcullis").is_dir());
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_done_without() {
+    let (_folder, file) = folder_with("not-a-folder", "");
+    let output = portcullis(&["run", &guest("faults"), "exit_with_an_error"])
+        .env("XDG_CACHE_HOME", file)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_policy_file_grants() {
+    let peer = greeter("hello");
+    let (_folder, policy) = folder_with(
+        "policy.toml",
+        format!(
+            "version = 1\nallow = [\"connect tcp://{}\"]\n",
+            peer.address
+        ),
+    );
+    let arguments = [
+        "run",
+        "--policy",
+        &shown(&policy),
+        &guest("greeting-client"),
+        &peer.address.to_string(),
+    ];
+    assert_eq!(
+        text(&portcullis(&arguments).output().unwrap().stdout),
+        "hello"
+    );
+    peer.join();
+}
+
+#[test]
+fn a_deny_on_the_command_line_wins_over_a_policy_file() {
+    let (_folder, policy) = folder_with(
+        "policy.toml",
+        "version = 1\nallow = [\"connect tcp://127.0.0.1:9\"]\n",
+    );
+    let deny = [
+        "run",
+        "--policy",
+        &shown(&policy),
+        "--deny",
+        "connect tcp://127.0.0.1:*",
+    ];
+    let mut command = portcullis(&deny);
+    let output = command
+        .args([&guest("greeting-client"), "127.0.0.1:9"])
+        .output()
+        .unwrap();
+    assert!(
+        text(&output.stderr).contains("connect tcp://127.0.0.1:*"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_policy_with_a_typo_is_refused_with_its_place_and_a_hint() {
+    let (_folder, policy) = folder_with(
+        "policy.toml",
+        "version = 1\nallow = [\n  \"listen tcp://127.0.0.1:80\",\n  \"conect tcp://127.0.0.1:80\",\n]\n",
+    );
+    let path = shown(&policy);
+    check_error(
+        &["run", "--policy", &path, &guest("greeting-client")],
+        2,
+        &format!("error: {path}:4:4: unknown verb `conect`\n  hint: did you mean `connect`?\n"),
+    );
+}
+
+#[test]
+fn a_policy_that_is_not_there_is_named() {
+    check_error(
+        &["run", "--policy", "nowhere.toml", &guest("greeting-client")],
+        2,
+        "error: cannot read the policy nowhere.toml: No such file or directory (os error 2)\n",
+    );
+}
+
+#[test]
+fn a_grant_with_a_typo_names_its_flag() {
+    let Output { status, stderr, .. } = portcullis(&[
+        "run",
+        "--allow",
+        "conect tcp://127.0.0.1:80",
+        &guest("greeting-client"),
+    ])
+    .output()
+    .unwrap();
+    let stderr = text(&stderr);
+    assert_eq!(status.code(), Some(2));
+    assert!(
+        stderr.starts_with("error: --allow 'conect tcp://127.0.0.1:80'"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("did you mean `connect`?"), "{stderr}");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    check_error(
+        &["run", "nowhere.wasm"],
+        2,
+        "error: nowhere.wasm: cannot be read: No such file or directory (os error 2)\n",
+    );
+}
+
+#[test]
+fn a_core_module_is_refused_with_the_way_to_make_it_a_component() {
+    let (_folder, path) = folder_with("core.wasm", wat::parse_str("(module)").unwrap());
+    let path = shown(&path);
+    check_error(
+        &["run", &path],
+        2,
+        &format!(
+            "error: {path}: is a core module, not a component; build it for wasm32-wasip2, \
+             or wrap it with `wasm-tools component new`\n"
+        ),
+    );
+}
+
+#[test]
+fn a_file_that_is_not_webassembly_is_refused() {
+    let (_folder, path) = folder_with("notes.txt", "not at all");
+    let path = shown(&path);
+    check_error(
+        &["run", &path],
+        2,
+        &format!("error: {path}: is not WebAssembly\n"),
+    );
+}
+
+#[test]
+fn a_damaged_component_is_refused() {
+    let mut bytes = fs::read(component("greeting-client")).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    let (_folder, path) = folder_with("half.wasm", bytes);
+    let Output { status, stderr, .. } = portcullis(&["run", &shown(&path)]).output().unwrap();
+    let stderr = text(&stderr);
+    assert_eq!(status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.starts_with(&format!("error: {}: does not compile: ", path.display())),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn an_unknown_import_is_named() {
+    let component = r#"(component (import "acme:lasers/fire" (instance (export "now" (func)))))"#;
+    let (_folder, path) = folder_with("lasers.wasm", wat::parse_str(component).unwrap());
+    let Output { status, stderr, .. } = portcullis(&["run", &shown(&path)]).output().unwrap();
+    let stderr = text(&stderr);
+    assert_eq!(status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.starts_with(&format!(
+            "error: {}: imports what this host does not have: ",
+            path.display()
+        )),
+        "{stderr}"
+    );
+    assert!(stderr.contains("acme:lasers/fire"), "{stderr}");
+}
+
+#[test]
+fn a_component_without_a_main_is_refused() {
+    let (_folder, path) = folder_with("library.wasm", wat::parse_str("(component)").unwrap());
+    let path = shown(&path);
+    check_error(
+        &["run", &path],
+        2,
+        &format!(
+            "error: {path}: does not export `wasi:cli/run`, so it is not a program; \
+             build it as a binary, not as a library\n"
+        ),
+    );
+}
+
+#[test]
+fn a_bad_command_line_exits_with_two() {
+    for arguments in [
+        &["run"][..],
+        &["walk"],
+        &["run", "--alow", "x", "y.wasm"],
+        &[],
+    ] {
+        let output = portcullis(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_named() {
+    check_error(
+        &[
+            "run",
+            "--env",
+            "NO_SUCH_VARIABLE",
+            &guest("greeting-client"),
+        ],
+        2,
+        "error: --env NO_SUCH_VARIABLE: no such variable here; give it a value: NO_SUCH_VARIABLE=…: \
+         environment variable not found\n",
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    check_error(
+        &["run", "--dir", "nowhere::/data", &guest("greeting-client")],
+        2,
+        "error: --dir nowhere::/data: cannot open nowhere: No such file or directory (os error 2)\n",
+    );
+}
+
+#[test]
+fn the_greeting_server_greets_native_clients() {
+    let mut child = portcullis(&[
+        "run",
+        "--allow",
+        "listen tcp://127.0.0.1:0",
+        &guest("greeting-server"),
+        "127.0.0.1:0",
+    ])
+    .stdout(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let listening = lines.next().unwrap().unwrap();
+    let address = listening.strip_prefix("Listening on ").unwrap();
+    for _ in 0..3 {
+        let mut visitor = TcpStream::connect(address).unwrap();
+        let peer = visitor.local_addr().unwrap();
+        let mut thanks = String::new();
+        visitor.read_to_string(&mut thanks).unwrap();
+        assert_eq!(thanks, "Thank you for connecting\n");
+        assert_eq!(
+            lines.next().unwrap().unwrap(),
+            format!("Got connection from {peer}")
+        );
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
