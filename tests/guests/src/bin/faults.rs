@@ -1,0 +1,121 @@
+//! Guests that do wrong.
+
+#![expect(
+    unsafe_code,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "doing wrong is what they are for"
+)]
+
+use std::io::{self, Write};
+
+use portcullis_guest::raw::{network, socket};
+use portcullis_guest::{Family, Network, SocketType, TcpListener, TcpStream};
+use portcullis_test_guests::behaviours;
+
+behaviours! {
+    drop_a_socket_that_a_pollable_needs,
+    exit_with_an_error,
+    forge_a_network,
+    forge_a_socket,
+    listen_in_the_middle_of_a_loop,
+    loop_for_ever,
+    open_sockets_until_refused,
+    panic_at_once,
+    receive_more_than_there_is_memory,
+    use_a_network_as_a_socket,
+    wait_for_ever,
+}
+
+fn panic_at_once(_: &[&str]) -> io::Result<()> {
+    panic!("as ordered");
+}
+
+fn loop_for_ever(_: &[&str]) -> io::Result<()> {
+    println!("looping");
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Waits for a visitor who never comes.
+fn wait_for_ever(args: &[&str]) -> io::Result<()> {
+    let listener = TcpListener::bind(args[0])?;
+    println!("{}", listener.local_addr()?);
+    listener.accept()?;
+    Ok(())
+}
+
+/// Calls the host all the time and never waits.
+fn listen_in_the_middle_of_a_loop(args: &[&str]) -> io::Result<()> {
+    println!("looping");
+    loop {
+        let _ = TcpListener::bind(args[0]);
+    }
+}
+
+/// WASI 0.2 hands on that it was not zero.
+fn exit_with_an_error(_: &[&str]) -> io::Result<()> {
+    std::process::exit(7)
+}
+
+fn forge_a_socket(_: &[&str]) -> io::Result<()> {
+    // SAFETY: none; the host has to see through it.
+    let forged = unsafe { socket::Socket::from_handle(12345) };
+    let _ = forged.local_address();
+    Ok(())
+}
+
+fn forge_a_network(_: &[&str]) -> io::Result<()> {
+    // SAFETY: none; the host has to see through it.
+    let forged = unsafe { network::Network::from_handle(1) };
+    forged.host_name();
+    Ok(())
+}
+
+fn use_a_network_as_a_socket(_: &[&str]) -> io::Result<()> {
+    let network = network::default_network();
+    // SAFETY: none; the host has to see through it.
+    let forged = unsafe { socket::Socket::from_handle(network.take_handle()) };
+    let _ = forged.local_address();
+    Ok(())
+}
+
+fn open_sockets_until_refused(_: &[&str]) -> io::Result<()> {
+    let network = Network::default();
+    let mut sockets = Vec::new();
+    let error = loop {
+        match network.open(Family::Inet, SocketType::Stream) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => break error,
+        }
+    };
+    println!("{} sockets, then: {error}", sockets.len());
+    drop(sockets);
+    // What was given back can be had again.
+    network.open(Family::Inet, SocketType::Stream)?;
+    Ok(())
+}
+
+fn receive_more_than_there_is_memory(args: &[&str]) -> io::Result<()> {
+    let stream = TcpStream::connect(args[0])?;
+    let raw = stream.as_socket().as_raw();
+    let some = raw
+        .receive(u64::MAX, socket::ReceiveFlags::empty())
+        .map(|data| data.len());
+    let all = raw
+        .receive(u64::MAX, socket::ReceiveFlags::WAIT_ALL)
+        .map_err(|error| error.code);
+    println!("{some:?} {all:?}");
+    Ok(())
+}
+
+/// The pollable holds on to the socket by itself.
+fn drop_a_socket_that_a_pollable_needs(args: &[&str]) -> io::Result<()> {
+    let stream = TcpStream::connect(args[0])?;
+    let readable = stream.as_socket().subscribe(socket::Readiness::READABLE);
+    (&stream).write_all(b"more")?;
+    drop(stream);
+    readable.block();
+    Ok(())
+}

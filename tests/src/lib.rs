@@ -1,0 +1,280 @@
+//! What the suites share: running a guest under a policy, and native peers for
+//! it to talk to.
+
+#![expect(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and its peers are not guests"
+)]
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{env, thread};
+
+use portcullis::wasmtime_wasi::WasiCtx;
+use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use portcullis::{Audit, Engine, Event, Network, Outcome, Policy, Program, TableResolver};
+
+/// Nothing that works takes this long, even on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where `cargo xtask guests` puts a component.
+pub fn component(name: &str) -> PathBuf {
+    let folder = match env::var_os("PORTCULLIS_GUESTS") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../target/guests/wasm32-wasip2/release"
+        )),
+    };
+    let path = folder.join(name).with_extension("wasm");
+    assert!(
+        path.exists(),
+        "{} is not there; `cargo xtask guests` builds it",
+        path.display()
+    );
+    path
+}
+
+/// Compiled once for all tests of a process.
+pub static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| Engine::with_cache(&cache_folder()).unwrap());
+
+fn cache_folder() -> PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/compiled-guests").into()
+}
+
+/// A guest that is to be run once.
+pub struct Guest {
+    program: Program,
+    arguments: Vec<String>,
+    network: Network,
+    policy: Policy,
+    output: MemoryOutputPipe,
+    denials: Denials,
+}
+
+/// What a guest left behind.
+#[derive(Debug)]
+pub struct Finished {
+    pub outcome: Outcome,
+    pub output: String,
+    /// The report on each denial, in order.
+    pub denials: Vec<String>,
+}
+
+impl Guest {
+    /// `behaviour` of the test guest `component`, which is granted nothing.
+    pub fn new(component_name: &str, behaviour: &str) -> Self {
+        let program = Program::load(&ENGINE, &component(component_name)).unwrap();
+        let denials = Denials::default();
+        let network = Network::new(Policy::default())
+            .with_resolver(TableResolver::default())
+            .with_audit(denials.clone());
+        let arguments = vec![component_name.to_owned(), behaviour.to_owned()];
+        let output = MemoryOutputPipe::new(1 << 20);
+        Self {
+            program,
+            arguments,
+            network,
+            policy: Policy::default(),
+            output,
+            denials,
+        }
+    }
+
+    pub fn argument(mut self, argument: impl ToString) -> Self {
+        self.arguments.push(argument.to_string());
+        self
+    }
+
+    /// Grants what the text says; the whole policy, as one file or grant does
+    /// not go on where another ends.
+    pub fn allow(self, grant: &str) -> Self {
+        self.policy(Policy::builder().allow(grant).build().unwrap())
+    }
+
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Lets names be found that are not in the policy.
+    pub fn resolver(mut self, resolver: TableResolver) -> Self {
+        self.network = self.network.with_resolver(resolver);
+        self
+    }
+
+    /// Runs it to its end, in the background.
+    pub fn start(self) -> Running {
+        let Self {
+            program,
+            arguments,
+            network,
+            policy,
+            output,
+            denials,
+        } = self;
+        let network = network.with_policy(policy);
+        let wasi = WasiCtx::builder()
+            .args(&arguments)
+            .stdout(output.clone())
+            .inherit_stderr()
+            .build();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let run = tokio::time::timeout(PATIENCE, program.run(wasi, network));
+                run.await.expect("the guest does not end").unwrap()
+            })
+        });
+        Running {
+            thread,
+            output,
+            denials,
+        }
+    }
+
+    /// Runs it to its end.
+    pub fn finish(self) -> Finished {
+        self.start().finish()
+    }
+
+    /// Runs it to its end, which has to be a good one; returns what it printed.
+    #[track_caller]
+    pub fn succeed(self) -> String {
+        self.start().succeed()
+    }
+}
+
+/// A guest that runs in a thread of its own.
+pub struct Running {
+    thread: JoinHandle<Outcome>,
+    output: MemoryOutputPipe,
+    denials: Denials,
+}
+
+impl Running {
+    /// Waits for the guest to print a line that is an address.
+    #[track_caller]
+    pub fn address(&self) -> SocketAddr {
+        for _ in 0..PATIENCE.as_millis() / 2 {
+            let output = String::from_utf8(self.output.contents().to_vec()).unwrap();
+            if let Some((line, _)) = output.split_once('\n') {
+                return line.parse().unwrap();
+            }
+            assert!(
+                !self.thread.is_finished(),
+                "the guest ended before it said where it listens"
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+        panic!("the guest does not say where it listens");
+    }
+
+    pub fn finish(self) -> Finished {
+        let outcome = self.thread.join().unwrap();
+        let output = String::from_utf8(self.output.contents().to_vec()).unwrap();
+        Finished {
+            outcome,
+            output,
+            denials: self.denials.take(),
+        }
+    }
+
+    #[track_caller]
+    pub fn succeed(self) -> String {
+        let Finished {
+            outcome,
+            output,
+            denials,
+        } = self.finish();
+        assert!(
+            matches!(outcome, Outcome::Exit(0)),
+            "{outcome:?}\n{output}\n{denials:#?}"
+        );
+        output
+    }
+}
+
+/// An audit that remembers denials.
+#[derive(Clone, Debug, Default)]
+struct Denials(Arc<Mutex<Vec<String>>>);
+
+impl Denials {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Audit for Denials {
+    fn record(&self, event: Event<'_>) {
+        let Event::Denied(denial) = event else { return };
+        self.0.lock().unwrap().push(denial.report().to_string());
+    }
+}
+
+/// A native server on a port of its own that serves one visitor.
+pub struct Peer<T> {
+    pub address: SocketAddr,
+    thread: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Peer<T> {
+    pub fn serve(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> Self {
+        Self::serve_at("127.0.0.1:0", serve)
+    }
+
+    pub fn serve_at(address: &str, serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = thread::spawn(move || {
+            let (visitor, _) = listener.accept().unwrap();
+            visitor.set_read_timeout(Some(PATIENCE)).unwrap();
+            visitor.set_write_timeout(Some(PATIENCE)).unwrap();
+            serve(visitor)
+        });
+        Self { address, thread }
+    }
+
+    /// What came of it.
+    #[track_caller]
+    pub fn join(self) -> T {
+        self.thread.join().unwrap()
+    }
+}
+
+/// A server that greets its visitor with `text` and closes.
+pub fn greeter(text: &'static str) -> Peer<()> {
+    Peer::serve(move |mut visitor| visitor.write_all(text.as_bytes()).unwrap())
+}
+
+/// An address of loopback at which nobody listens.
+pub fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// Checks that a suite, whose source is given, drives each behaviour of a test
+/// guest: one that is never driven shows nothing.
+#[track_caller]
+pub fn assert_every_behaviour_is_driven(component_name: &str, suite: &str) {
+    let behaviours = Guest::new(component_name, "--list").succeed();
+    for behaviour in behaviours.lines() {
+        assert!(
+            suite.contains(&format!("\"{behaviour}\"")),
+            "nothing drives {component_name}'s {behaviour}"
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! Guests that do wrong end by themselves or are ended, and nothing else
+//! suffers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and its peers are not guests"
+)]
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use portcullis::wasmtime_wasi::WasiCtx;
+use portcullis::{Network, Outcome, Policy, Program};
+use portcullis_tests::{
+    ENGINE, Finished, Guest, Peer, assert_every_behaviour_is_driven, component,
+};
+
+/// Runs a behaviour that has to trap, and says how.
+#[track_caller]
+fn trap(behaviour: &str) -> String {
+    let Finished {
+        outcome, output, ..
+    } = Guest::new("faults", behaviour).finish();
+    match outcome {
+        Outcome::Trap(error) => format!("{error:?}"),
+        Outcome::Exit(code) => unreachable!("exited with {code}\n{output}"),
+    }
+}
+
+#[test]
+fn every_behaviour_is_driven() {
+    assert_every_behaviour_is_driven("faults", include_str!("faults.rs"));
+}
+
+#[test]
+fn a_panic_traps() {
+    let trap = trap("panic_at_once");
+    assert!(trap.contains("unreachable"), "{trap}");
+}
+
+#[test]
+fn a_forged_handle_traps() {
+    for behaviour in [
+        "forge_a_socket",
+        "forge_a_network",
+        "use_a_network_as_a_socket",
+    ] {
+        let trap = trap(behaviour);
+        assert!(trap.contains("handle"), "{behaviour}: {trap}");
+    }
+}
+
+#[test]
+fn an_exit_code_is_the_guests_own() {
+    let finished = Guest::new("faults", "exit_with_an_error").finish();
+    assert!(matches!(finished.outcome, Outcome::Exit(1)), "{finished:?}");
+}
+
+/// Starts a behaviour that never ends, on one thread, and expects the host to
+/// get its way all the same.
+fn is_ended_from_outside(behaviour: &str) {
+    let program = Program::load(&ENGINE, &component("faults")).unwrap();
+    let policy = Policy::builder()
+        .allow("listen tcp://127.0.0.1:0")
+        .build()
+        .unwrap();
+    let wasi = WasiCtx::builder()
+        .args(&["faults", behaviour, "127.0.0.1:0"])
+        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let run = program.run(wasi, Network::new(policy));
+        tokio::time::timeout(Duration::from_millis(300), run)
+            .await
+            .expect_err("it has to be interrupted");
+    });
+}
+
+#[test]
+fn an_endless_loop_does_not_hang_the_host() {
+    is_ended_from_outside("loop_for_ever");
+}
+
+#[test]
+fn an_endless_loop_of_calls_does_not_hang_the_host() {
+    is_ended_from_outside("listen_in_the_middle_of_a_loop");
+}
+
+#[test]
+fn a_guest_that_waits_is_ended_from_outside() {
+    is_ended_from_outside("wait_for_ever");
+}
+
+#[test]
+fn a_guest_beside_an_endless_loop_goes_on() {
+    let program = Program::load(&ENGINE, &component("faults")).unwrap();
+    let tcp = Program::load(&ENGINE, &component("tcp")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let outcome = runtime.block_on(async {
+        let looping = WasiCtx::builder()
+            .args(&["faults", "loop_for_ever"])
+            .build();
+        let working = WasiCtx::builder()
+            .args(&["tcp", "services_are_found"])
+            .build();
+        tokio::select! {
+            _ = program.run(looping, Network::new(Policy::default())) => None,
+            outcome = tcp.run(working, Network::new(Policy::default())) => Some(outcome.unwrap()),
+        }
+    });
+    assert!(matches!(outcome, Some(Outcome::Exit(0))), "{outcome:?}");
+}
+
+#[test]
+fn open_sockets_until_refused() {
+    let told = Guest::new("faults", "open_sockets_until_refused").succeed();
+    assert!(told.contains("sockets, then: "), "{told}");
+}
+
+#[test]
+fn receive_more_than_there_is_memory() {
+    let peer = Peer::serve(|mut visitor| visitor.write_all(b"little").unwrap());
+    let grant = format!("connect tcp://{}", peer.address);
+    let told = Guest::new("faults", "receive_more_than_there_is_memory")
+        .argument(peer.address)
+        .allow(&grant)
+        .succeed();
+    assert_eq!(told, "Ok(6) Err(ErrorCode::NoBufferSpace)\n");
+    peer.join();
+}
+
+#[test]
+fn drop_a_socket_that_a_pollable_needs() {
+    let peer = Peer::serve(|mut visitor| {
+        visitor.read_exact(&mut [0; 4]).unwrap();
+        visitor.write_all(b"answer").unwrap();
+    });
+    let grant = format!("connect tcp://{}", peer.address);
+    Guest::new("faults", "drop_a_socket_that_a_pollable_needs")
+        .argument(peer.address)
+        .allow(&grant)
+        .succeed();
+    peer.join();
+}
