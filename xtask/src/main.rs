@@ -1,0 +1,55 @@
+//! `cargo xtask`: the chores of this repository as one small program, so that
+//! a machine with Rust needs nothing else to do them.
+//!
+//! It must build in seconds, so it depends on no other crate of the workspace
+//! and parses its one argument itself.
+
+mod child;
+mod demo;
+mod guests;
+mod terminal;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+  demo     build everything and watch a sandboxed server and client meet
+  guests   build the guest components and print the folder they are in
+  test     run every check that a change has to pass
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let workspace = Workspace::new();
+    let outcome = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["demo"] => demo::run(&workspace),
+        ["guests"] => guests::run(&workspace),
+        ["test"] => test::run(&workspace),
+        ["help" | "--help" | "-h"] => {
+            terminal::result(USAGE.trim_end());
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            terminal::note(USAGE.trim_end());
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::note(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
