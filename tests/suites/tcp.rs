@@ -249,6 +249,19 @@ fn echo_once_over_ipv6() {
 }
 
 #[test]
+fn echo_once_at_a_name() {
+    let guest = Guest::new("tcp", "echo_once")
+        .argument("localhost:0")
+        .allow("listen tcp://localhost:0")
+        .start();
+    let mut stream = TcpStream::connect(guest.address()).unwrap();
+    stream.write_all(b"named").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_to_end(stream), b"named");
+    guest.succeed();
+}
+
+#[test]
 fn echo_once_on_both_families() {
     let guest = Guest::new("tcp", "echo_once")
         .argument("[::]:0")

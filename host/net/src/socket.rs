@@ -63,7 +63,7 @@ pub(crate) struct Settings {
 /// policy judges what was asked for: port zero stays zero.
 #[derive(Debug, Default)]
 struct Place {
-    bound: Option<SocketAddr>,
+    bound: Option<Bind>,
     listening: Option<Listen>,
 }
 
@@ -110,22 +110,25 @@ impl Socket {
         let permit = self.shared.network.check(request)?;
         let mut place = self.shared.place.lock();
         os::bind(&self.shared.os, self.shared.family, &permit)?;
-        place.bound = Some(permit.request().address());
+        place.bound = Some(permit.into_request());
         Ok(())
     }
 
     /// POSIX `listen`.
     pub fn listen(&self, backlog: Option<u32>) -> Result<(), Error> {
         let mut place = self.shared.place.lock();
-        let address = place.bound.unwrap_or_else(|| self.unspecified(0));
-        let dual_stack = self.shared.family == Family::Inet6
-            && address.is_ipv6()
-            && address.ip().is_unspecified()
+        let (address, name) = match &place.bound {
+            Some(bound) => (bound.address(), bound.name()),
+            None => (self.unspecified(0), None),
+        };
+        let dual_stack = address == self.unspecified(address.port())
+            && self.shared.family == Family::Inet6
             && !self.shared.os.only_v6()?;
-        let permit =
-            self.shared
-                .network
-                .check(Listen::new(self.protocol(), address, dual_stack))?;
+        let mut request = Listen::new(self.protocol(), address, dual_stack);
+        if let Some(name) = name {
+            request = request.named(name.clone());
+        }
+        let permit = self.shared.network.check(request)?;
         let backlog = i32::try_from(backlog.unwrap_or(DEFAULT_BACKLOG)).unwrap_or(i32::MAX);
         os::listen(&self.shared.os, backlog, &permit)?;
         place.listening = Some(permit.into_request());
