@@ -36,12 +36,14 @@ mod address;
 mod bindings;
 mod endpoint;
 mod error;
+mod lookup;
 mod network;
 mod socket;
 mod tcp;
 
 pub use endpoint::{Endpoint, ToEndpoint};
 pub use error::{ErrorCode, error_code};
+pub use lookup::lookup;
 pub use network::Network;
 pub use socket::{Family, Socket, SocketType};
 pub use tcp::{Incoming, TcpListener, TcpStream};

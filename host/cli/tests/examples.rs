@@ -92,6 +92,20 @@ fn the_echo_server_echoes_one_visitor_after_the_other() {
 }
 
 #[test]
+fn the_names_program_knows_what_its_policy_says() {
+    let mut names = Example::start("example-names", "names/policy.toml");
+    let said: Vec<String> = names.lines().collect();
+    assert_eq!(
+        said,
+        [
+            "this machine is called sandbox",
+            "localhost serves the web at [::1]:80",
+            "localhost serves the web at 127.0.0.1:80",
+        ]
+    );
+}
+
+#[test]
 fn the_chat_pair_converses_until_q() {
     let _ports = ports();
     let mut server = Example::start("chat-server", "chat/server.toml");

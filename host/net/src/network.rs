@@ -1,16 +1,17 @@
 //! The capability: a policy, and what it takes to act within it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use portcullis_policy::{Denial, Host, Lookup, Name, Permit, Policy, Purpose, Request};
+use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Request};
 
 use crate::address::{Family, SocketType};
 use crate::audit::{Audit, Event, Silent};
 use crate::error::{Error, ErrorCode};
 use crate::os;
-use crate::resolver::{DnsResolver, Resolver};
+use crate::pins::Pins;
+use crate::resolver::{Answer, DnsResolver, Resolver};
 use crate::socket::{Settings, Socket};
 
 /// The authority to use the network, within a policy.
@@ -22,6 +23,7 @@ pub struct Network {
     policy: Policy,
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
+    pins: Arc<Pins>,
 }
 
 /// Where an endpoint is: its addresses, and the name they were found by.
@@ -39,6 +41,7 @@ impl Network {
             policy,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
+            pins: Arc::default(),
         }
     }
 
@@ -73,6 +76,13 @@ impl Network {
             policy: self.policy.and(policy),
             ..self.clone()
         }
+    }
+
+    /// The same for another guest, which has looked nothing up yet.
+    #[must_use]
+    pub fn for_another_guest(self) -> Self {
+        let pins = Arc::default();
+        Self { pins, ..self }
     }
 
     /// What is allowed here.
@@ -115,38 +125,57 @@ impl Network {
         denial.into()
     }
 
-    /// Finds the addresses of a host, as the guest wrote it, for a purpose.
+    /// Finds the addresses of a host for a purpose.
     pub(crate) async fn locate(
         &self,
-        host: &str,
+        host: Host,
         port: u16,
         purpose: Purpose,
     ) -> Result<Target, Error> {
-        match Host::parse(host)? {
+        match host {
             Host::Address(ip) => Ok(Target {
                 name: None,
                 addresses: vec![(ip, port).into()],
             }),
             Host::Name(name) => {
-                let found = self.look_up(&name, purpose).await?;
-                let addresses = found.into_iter().map(|ip| (ip, port).into()).collect();
+                let answer = self.look_up(&name, purpose).await?;
+                self.pins.add(&name, &answer);
+                let addresses = answer.addresses.into_iter().map(|ip| (ip, port).into());
                 Ok(Target {
+                    addresses: addresses.collect(),
                     name: Some(name),
-                    addresses,
                 })
             }
         }
     }
 
-    async fn look_up(&self, name: &Name, purpose: Purpose) -> Result<Vec<IpAddr>, Error> {
+    async fn look_up(&self, name: &Name, purpose: Purpose) -> Result<Answer, Error> {
         let permit = self.check(Lookup::new(name.clone(), purpose))?;
         if name.is_localhost() {
-            return Ok(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);
+            let loopback = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+            return Ok(Answer::forever(loopback));
         }
         if let Some(addresses) = self.policy.hosts(name) {
-            return Ok(addresses.to_vec());
+            return Ok(Answer::forever(addresses.to_vec()));
         }
-        self.resolver.lookup(permit).await
+        self.resolver.look_up(permit).await
+    }
+
+    /// Asks for a permit to connect. What the guest wrote as a number may be
+    /// what a name led to before; then it is judged by that name as well.
+    pub(crate) fn check_connect(&self, request: Connect) -> Result<Permit<Connect>, Denial> {
+        let denial = match self.policy.check(request.clone()) {
+            Ok(permit) => return Ok(permit),
+            Err(denial) => denial,
+        };
+        if request.name().is_none() {
+            for name in self.pins.names(request.address().ip()) {
+                if let Ok(permit) = self.policy.check(request.clone().named(name)) {
+                    return Ok(permit);
+                }
+            }
+        }
+        Err(denial)
     }
 }
 

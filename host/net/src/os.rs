@@ -10,7 +10,7 @@
 )]
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use portcullis_policy::{Accept, Bind, Connect, Listen, Permit};
@@ -110,6 +110,16 @@ impl Arrival {
         // Where this fails the connection is closed in good order instead.
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
+}
+
+/// Whether this machine has any address of the family of `address`. Connecting
+/// a datagram socket sends nothing; it asks the kernel for a route to itself.
+pub(crate) fn family_is_configured(address: &IpAddr) -> bool {
+    let (family, here): (_, SocketAddr) = match address {
+        IpAddr::V4(_) => (Family::Inet, (Ipv4Addr::LOCALHOST, 9).into()),
+        IpAddr::V6(_) => (Family::Inet6, (Ipv6Addr::LOCALHOST, 9).into()),
+    };
+    open(family, SocketType::Datagram, 0).is_ok_and(|socket| socket.connect(&here.into()).is_ok())
 }
 
 /// Sockets never block their thread and are not inherited by other programs.

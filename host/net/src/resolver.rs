@@ -13,6 +13,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::time::Instant;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
@@ -24,9 +25,27 @@ use tokio::sync::OnceCell;
 
 use crate::error::{Error, ErrorCode};
 
-/// What a lookup comes to: the addresses in the order to try them, at least
-/// one.
-pub type Answer = Result<Vec<IpAddr>, Error>;
+/// Where a name leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// The addresses in the order to try them, at least one.
+    pub addresses: Vec<IpAddr>,
+    /// When the answer stops being true; none where it does not.
+    pub valid_until: Option<Instant>,
+}
+
+impl Answer {
+    /// An answer that stays true.
+    pub(crate) fn forever(addresses: Vec<IpAddr>) -> Self {
+        Self {
+            addresses,
+            valid_until: None,
+        }
+    }
+}
+
+/// The answer to come.
+pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
 
 /// A source of addresses for names.
 ///
@@ -34,7 +53,7 @@ pub type Answer = Result<Vec<IpAddr>, Error>;
 pub trait Resolver: Send + Sync {
     /// Looks up the name that the permit is for. Search domains are not
     /// applied: the name that was checked is the name that is looked up.
-    fn lookup(&self, permit: Permit<Lookup>) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+    fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_>;
 }
 
 /// The name servers and the hosts file that this machine is set up with
@@ -58,11 +77,15 @@ impl DnsResolver {
             .await
     }
 
-    async fn answer(&self, name: &Name) -> Result<Vec<IpAddr>, NetError> {
+    async fn answer(&self, name: &Name) -> Result<Answer, NetError> {
         let mut absolute = DnsName::from_ascii(name.as_str())?;
         absolute.set_fqdn(true);
         let found = self.client().await?.lookup_ip(absolute).await?;
-        Ok(found.iter().collect())
+        let (addresses, valid_until) = (found.iter().collect(), Some(found.valid_until()));
+        Ok(Answer {
+            addresses,
+            valid_until,
+        })
     }
 }
 
@@ -73,12 +96,14 @@ impl fmt::Debug for DnsResolver {
 }
 
 impl Resolver for DnsResolver {
-    fn lookup(&self, permit: Permit<Lookup>) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+    fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_> {
         Box::pin(async move {
             let name = permit.request().name();
             match self.answer(name).await {
-                Ok(addresses) if addresses.is_empty() => Err(failure(ErrorCode::NameNoData, name)),
-                Ok(addresses) => Ok(addresses),
+                Ok(answer) if answer.addresses.is_empty() => {
+                    Err(failure(ErrorCode::NameNoData, name))
+                }
+                Ok(answer) => Ok(answer),
                 Err(error) => Err(failure(code_of(&error), name)),
             }
         })
@@ -118,13 +143,13 @@ impl FromIterator<(Name, Vec<IpAddr>)> for TableResolver {
 }
 
 impl Resolver for TableResolver {
-    fn lookup(&self, permit: Permit<Lookup>) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+    fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_> {
         Box::pin(async move {
             let name = permit.request().name();
             match self.addresses.get(name) {
                 None => Err(failure(ErrorCode::NameNotFound, name)),
                 Some(none) if none.is_empty() => Err(failure(ErrorCode::NameNoData, name)),
-                Some(addresses) => Ok(addresses.clone()),
+                Some(addresses) => Ok(Answer::forever(addresses.clone())),
             }
         })
     }

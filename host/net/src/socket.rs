@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use portcullis_policy::{Accept, Bind, Connect, Listen, Permit, Protocol, Purpose};
+use portcullis_policy::{Accept, Bind, Connect, Host, Listen, Permit, Protocol, Purpose};
 use rustix::io::Errno;
 use tokio::io::Interest;
 
@@ -169,7 +169,7 @@ impl Socket {
             if let Some(name) = &name {
                 request = request.named(name.clone());
             }
-            match self.shared.network.policy().check(request) {
+            match self.shared.network.check_connect(request) {
                 Ok(permit) => permits.push((address, permit)),
                 Err(refused) => denial = denial.or(Some(refused)),
             }
@@ -357,7 +357,7 @@ impl Socket {
                 }
                 self.shared
                     .network
-                    .locate(host, port, purpose(protocol, port))
+                    .locate(Host::parse(host)?, port, purpose(protocol, port))
                     .await
             }
         }

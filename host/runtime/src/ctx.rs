@@ -11,7 +11,9 @@ pub struct Ctx {
 
 impl Ctx {
     /// A context that hands `network` to the guest as its default network.
+    /// What one guest looks up through it is not known to another.
     pub fn new(network: Network) -> Self {
+        let network = network.for_another_guest();
         Self { network }
     }
 

@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use portcullis_net::{
-    Endpoint, ErrorCode, Family, ReceiveOptions, SendOptions, Service, SocketAddress, SocketType,
-    UnixAddress,
+    AddressInfo, Endpoint, ErrorCode, Family, ReceiveOptions, ResolveHints, SendOptions, Service,
+    SocketAddress, SocketType, UnixAddress,
 };
 
-use crate::bindings::portcullis::sockets::{socket, types};
+use crate::bindings::portcullis::sockets::{network, socket, types};
 
 /// The family, where it is one of those that are served.
 pub(super) fn family(family: types::AddressFamily) -> Result<Family, ErrorCode> {
@@ -138,6 +138,47 @@ impl From<types::Endpoint> for Endpoint {
                 host,
                 port: port.into(),
             },
+        }
+    }
+}
+
+impl TryFrom<network::ResolveHints> for ResolveHints {
+    type Error = ErrorCode;
+
+    fn try_from(hints: network::ResolveHints) -> Result<Self, ErrorCode> {
+        use network::ResolveFlags as Flags;
+        let family = if hints.family == types::AddressFamily::Unspecified {
+            None
+        } else {
+            Some(family(hints.family).map_err(|_| ErrorCode::NameFamilyNotSupported)?)
+        };
+        Ok(Self {
+            family,
+            socket_type: hints.socket_type.map(SocketType::from),
+            protocol: hints.protocol,
+            all: hints.flags.contains(Flags::ALL),
+            canonical_name: hints.flags.contains(Flags::CANONICAL_NAME),
+            configured_families: hints.flags.contains(Flags::CONFIGURED_FAMILIES),
+            map_ipv4: hints.flags.contains(Flags::MAP_IPV4),
+            numeric_host: hints.flags.contains(Flags::NUMERIC_HOST),
+            numeric_service: hints.flags.contains(Flags::NUMERIC_SERVICE),
+            passive: hints.flags.contains(Flags::PASSIVE),
+        })
+    }
+}
+
+impl From<AddressInfo> for network::AddressInfo {
+    fn from(info: AddressInfo) -> Self {
+        let family = match info.address {
+            SocketAddr::V4(_) => types::AddressFamily::Inet,
+            SocketAddr::V6(_) => types::AddressFamily::Inet6,
+        };
+        Self {
+            family,
+            socket_type: info.socket_type.into(),
+            protocol: info.protocol,
+            canonical_name: info.canonical_name,
+            address: SocketAddress::Inet(info.address).into(),
         }
     }
 }

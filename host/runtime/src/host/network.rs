@@ -1,6 +1,6 @@
 //! `portcullis:sockets/network`.
 
-use portcullis_net::{ErrorCode, Network, Socket, service};
+use portcullis_net::{ErrorCode, Network, ResolveHints as Hints, Service, Socket, service};
 use portcullis_policy::{Policy, Protocol};
 use wasmtime::component::Resource;
 
@@ -42,12 +42,18 @@ impl HostNetwork for CtxView<'_> {
 
     async fn resolve(
         &mut self,
-        _: Resource<Network>,
-        _: Option<String>,
-        _: Option<types::Service>,
-        _: ResolveHints,
+        network: Resource<Network>,
+        name: Option<String>,
+        service: Option<types::Service>,
+        hints: ResolveHints,
     ) -> Result<Vec<AddressInfo>> {
-        Err(ErrorCode::NotSupported.into())
+        let network = self.table.get(&network)?;
+        let service = service.map(Service::from);
+        let hints = Hints::try_from(hints)?;
+        let found = network
+            .resolve(name.as_deref(), service.as_ref(), hints)
+            .await?;
+        Ok(found.into_iter().map(AddressInfo::from).collect())
     }
 
     async fn reverse(

@@ -1,0 +1,130 @@
+//! The names that a guest has looked up, by the addresses they led to.
+//!
+//! A program that resolves first and connects to the address afterwards means
+//! the name. This remembers it, for as long as the answer is valid; whether the
+//! name may be connected to is still for the policy to say.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use portcullis_policy::{Name, canonical};
+
+use crate::resolver::Answer;
+
+/// How many addresses are remembered. A guest that looks up more than this is
+/// not going to connect to them all.
+const CAPACITY: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(crate) struct Pins {
+    by_address: Mutex<HashMap<IpAddr, Vec<Pin>>>,
+}
+
+#[derive(Debug)]
+struct Pin {
+    name: Name,
+    valid_until: Option<Instant>,
+}
+
+impl Pin {
+    fn is_valid(&self, now: Instant) -> bool {
+        self.valid_until.is_none_or(|end| now < end)
+    }
+}
+
+impl Pins {
+    /// Remembers where a name led.
+    pub(crate) fn add(&self, name: &Name, answer: &Answer) {
+        let now = Instant::now();
+        let mut by_address = self.by_address.lock();
+        for address in &answer.addresses {
+            if by_address.len() >= CAPACITY {
+                forget_expired(&mut by_address, now);
+            }
+            if by_address.len() >= CAPACITY {
+                return;
+            }
+            let pins = by_address.entry(canonical(*address)).or_default();
+            pins.retain(|pin| pin.is_valid(now) && pin.name != *name);
+            if pins.len() < CAPACITY {
+                let valid_until = answer.valid_until;
+                pins.push(Pin {
+                    name: name.clone(),
+                    valid_until,
+                });
+            }
+        }
+    }
+
+    /// The names that led to an address, as far as they are still valid.
+    pub(crate) fn names(&self, address: IpAddr) -> Vec<Name> {
+        let now = Instant::now();
+        let by_address = self.by_address.lock();
+        let pins = by_address.get(&canonical(address)).into_iter().flatten();
+        pins.filter(|pin| pin.is_valid(now))
+            .map(|pin| pin.name.clone())
+            .collect()
+    }
+}
+
+fn forget_expired(by_address: &mut HashMap<IpAddr, Vec<Pin>>, now: Instant) {
+    by_address.retain(|_, pins| {
+        pins.retain(|pin| pin.is_valid(now));
+        !pins.is_empty()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn answer(addresses: &[&str], valid_for: Option<Duration>) -> Answer {
+        Answer {
+            addresses: addresses.iter().map(|ip| ip.parse().unwrap()).collect(),
+            valid_until: valid_for.map(|time| Instant::now() + time),
+        }
+    }
+
+    #[test]
+    fn an_address_has_the_names_that_led_to_it() {
+        let pins = Pins::default();
+        pins.add(
+            &name("a.example"),
+            &answer(&["10.0.0.1", "::ffff:10.0.0.2"], None),
+        );
+        pins.add(&name("b.example"), &answer(&["10.0.0.1"], None));
+        pins.add(&name("b.example"), &answer(&["10.0.0.1"], None));
+        let names = pins.names("10.0.0.1".parse().unwrap());
+        assert_eq!(names, [name("a.example"), name("b.example")]);
+        assert_eq!(pins.names("10.0.0.2".parse().unwrap()), [name("a.example")]);
+        assert!(pins.names("10.0.0.3".parse().unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_name_is_forgotten_when_its_answer_expires() {
+        let pins = Pins::default();
+        pins.add(
+            &name("a.example"),
+            &answer(&["10.0.0.1"], Some(Duration::ZERO)),
+        );
+        assert!(pins.names("10.0.0.1".parse().unwrap()).is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let pins = Pins::default();
+        for number in 0..u32::try_from(CAPACITY).unwrap() + 10 {
+            let address = std::net::Ipv4Addr::from_bits(number).to_string();
+            pins.add(&name("a.example"), &answer(&[&address], None));
+        }
+        assert_eq!(pins.by_address.lock().len(), CAPACITY);
+    }
+}
