@@ -11,12 +11,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Instant;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Name as DnsName;
@@ -56,25 +57,52 @@ pub trait Resolver: Send + Sync {
     fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_>;
 }
 
-/// The name servers and the hosts file that this machine is set up with
-/// (`/etc/resolv.conf`, `/etc/hosts`), asked directly. Answers are kept for as
-/// long as their time to live says.
+/// The DNS, asked directly. Answers are kept for as long as their time to live
+/// says.
+///
+/// By default it asks the name servers, and before them the hosts file, that
+/// this machine is set up with (`/etc/resolv.conf`, `/etc/hosts`).
 #[derive(Default)]
 pub struct DnsResolver {
-    // Read on first use: most guests never look anything up.
+    server: Option<SocketAddr>,
+    // Set up on first use: most guests never look anything up.
     client: OnceCell<TokioResolver>,
 }
 
 impl DnsResolver {
+    /// Asks one name server, whatever this machine is set up with.
+    pub fn at(server: SocketAddr) -> Self {
+        let client = OnceCell::new();
+        Self {
+            server: Some(server),
+            client,
+        }
+    }
+
     async fn client(&self) -> Result<&TokioResolver, NetError> {
         self.client
-            .get_or_try_init(|| async {
-                let mut builder = TokioResolver::builder_tokio()?;
-                // Both families, so that the policy sees all there is to see.
-                builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
-                builder.build()
-            })
+            .get_or_try_init(|| async { self.connect() })
             .await
+    }
+
+    fn connect(&self) -> Result<TokioResolver, NetError> {
+        let mut builder = match self.server {
+            None => TokioResolver::builder_tokio()?,
+            Some(server) => {
+                let mut only = NameServerConfig::udp_and_tcp(server.ip());
+                for connection in &mut only.connections {
+                    connection.port = server.port();
+                }
+                let config = ResolverConfig::from_parts(None, Vec::new(), vec![only]);
+                let mut builder =
+                    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+                builder.options_mut().use_hosts_file = ResolveHosts::Never;
+                builder
+            }
+        };
+        // Both families, so that the policy sees all there is to see.
+        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+        builder.build()
     }
 
     async fn answer(&self, name: &Name) -> Result<Answer, NetError> {
