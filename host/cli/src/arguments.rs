@@ -7,12 +7,7 @@ use clap::{Args, Parser, Subcommand};
 /// Sockets for sandboxed WebAssembly components, granted one capability at a
 /// time.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    about,
-    disable_help_subcommand = true,
-    arg_required_else_help = true
-)]
+#[command(version, disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -56,17 +51,16 @@ pub(crate) struct RunArguments {
 
 /// The policy. All of it adds up; a deny always wins.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Policy")]
 pub(crate) struct PolicyArguments {
     /// Read grants, denies and the rest from a file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Policy")]
     pub(crate) policy: Vec<PathBuf>,
 
     /// Grant something: `connect tcp://db.internal:5432`.
-    #[arg(long, value_name = "GRANT")]
+    #[arg(long, value_name = "GRANT", help_heading = "Policy")]
     pub(crate) allow: Vec<String>,
 
     /// Deny something, whatever is granted.
-    #[arg(long, value_name = "GRANT")]
+    #[arg(long, value_name = "GRANT", help_heading = "Policy")]
     pub(crate) deny: Vec<String>,
 }
