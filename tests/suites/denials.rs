@@ -322,3 +322,26 @@ fn attenuation_refuses_what_does_not_parse() {
     let told = Guest::new("denials", "attenuation_refuses_what_does_not_parse").succeed();
     assert!(told.contains("did you mean `connect`"), "{told}");
 }
+
+#[test]
+fn each_denial_of_a_scan_is_recorded() {
+    assert_eq!(Guest::new("denials", "scan").finish().denials.len(), 1234);
+}
+
+/// WASI's own sockets are not governed by the policy, so they stay shut.
+#[test]
+fn the_sockets_of_wasi_are_denied_whatever_is_granted() {
+    let policy = Policy::builder()
+        .allow("connect tcp://any:*")
+        .allow("listen tcp://*:*")
+        .allow("listen udp://*:*")
+        .allow("resolve *")
+        .build()
+        .unwrap();
+    let told = Guest::new("wasi_sockets", "").policy(policy).succeed();
+    let expected = "bind: access-denied\n\
+                    connect: access-denied\n\
+                    udp bind: access-denied\n\
+                    resolve: permanent-resolver-failure\n";
+    assert_eq!(told, expected);
+}

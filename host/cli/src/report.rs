@@ -6,22 +6,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis::{Audit, Event};
 
+/// How many distinct denials are told apart. A guest that scans the network
+/// must fill neither memory nor the operator's screen.
+const DISTINCT: usize = 1000;
+
 /// Prints each distinct denial once, counts the others, and tells the counts at
 /// the end. Clones are the same report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
-    seen: Arc<Mutex<HashMap<String, u64>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    times: HashMap<String, u64>,
+    /// Those that were not told apart any more.
+    others: u64,
 }
 
 impl Report {
     /// Tells how often what was printed happened again.
     pub(crate) fn finish(&self) {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut again: Vec<_> = seen.iter().filter(|(_, times)| **times > 1).collect();
+        let mut again: Vec<_> = seen.times.iter().filter(|(_, times)| **times > 1).collect();
         again.sort();
         for (denial, times) in again {
             let request = denial.lines().next().unwrap_or_default();
             say(&format!("{request} ({times} times in all)"));
+        }
+        if seen.others > 0 {
+            say(&format!(
+                "portcullis: denied  {} more, not told apart",
+                seen.others
+            ));
         }
     }
 }
@@ -31,10 +48,13 @@ impl Audit for Report {
         let Event::Denied(denial) = event else { return };
         let denial = denial.report().to_string();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = seen.entry(denial.clone()).or_default();
-        *times += 1;
-        if *times == 1 {
+        if let Some(times) = seen.times.get_mut(&denial) {
+            *times += 1;
+        } else if seen.times.len() < DISTINCT {
             say(&denial);
+            seen.times.insert(denial, 1);
+        } else {
+            seen.others += 1;
         }
     }
 }

@@ -135,6 +135,19 @@ fn a_denial_that_repeats_is_printed_once_and_counted() {
 }
 
 #[test]
+fn a_scan_does_not_fill_the_screen() {
+    let output = portcullis(&["run", &guest("denials"), "scan"])
+        .output()
+        .unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(stderr.matches("portcullis: denied  connect ").count(), 1000);
+    assert!(
+        stderr.ends_with("portcullis: denied  234 more, not told apart\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn the_exit_code_is_the_guests_own() {
     check_error(&["run", &guest("faults"), "exit_with_an_error"], 1, "");
 }

@@ -27,6 +27,7 @@ behaviours! {
     listen_is_denied,
     listen_on_both_families,
     listen_without_bind_is_denied,
+    scan,
 }
 
 /// Prints the guest's side of the denial.
@@ -121,6 +122,14 @@ fn every_path_is_closed(args: &[&str]) -> io::Result<()> {
     denied(TcpStream::connect("example.com:http"));
     denied(TcpListener::bind("localhost:9"));
     denied(TcpListener::bind(":9"));
+    Ok(())
+}
+
+/// Knocks at more doors than anyone wants to read about.
+fn scan(_: &[&str]) -> io::Result<()> {
+    for port in 1..=1234 {
+        denied(TcpStream::connect(("127.0.0.1", port)));
+    }
     Ok(())
 }
 
