@@ -20,6 +20,7 @@ use std::{env, thread};
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use portcullis::{Audit, Engine, Event, Network, Outcome, Policy, Program, TableResolver};
+use socket2::{Domain, Socket, Type};
 
 /// Nothing that works takes this long, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -258,12 +259,22 @@ pub fn greeter(text: &'static str) -> Peer<()> {
     Peer::serve(move |mut visitor| visitor.write_all(text.as_bytes()).unwrap())
 }
 
-/// An address of loopback at which nobody listens.
-pub fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// A port of loopback that is taken, so that no other test gets it, and at which
+/// nobody listens.
+pub struct Nobody(Socket);
+
+impl Nobody {
+    #[expect(clippy::new_without_default, reason = "it takes a port")]
+    pub fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any_port: SocketAddr = ([127, 0, 0, 1], 0).into();
+        socket.bind(&any_port.into()).unwrap();
+        Self(socket)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
 }
 
 /// Checks that a suite, whose source is given, drives each behaviour of a test

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use portcullis::{Name, Outcome, Policy, TableResolver};
-use portcullis_tests::{Finished, Guest, assert_every_behaviour_is_driven, greeter, nobody};
+use portcullis_tests::{Finished, Guest, Nobody, assert_every_behaviour_is_driven, greeter};
 
 fn resolver(name: &str, addresses: &[&str]) -> TableResolver {
     let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
@@ -132,8 +132,8 @@ fn an_address_may_be_connected_to_under_the_grant_of_the_name_that_led_to_it() {
 
 #[test]
 fn a_name_lends_its_address_no_more_than_it_was_granted() {
-    let address = nobody();
-    let port = address.port();
+    let nobody = Nobody::new();
+    let port = nobody.address().port();
     let grants = [
         // Another port; not where it leads; only to be looked up.
         "connect tcp://db.example:1 in loopback".to_owned(),

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use portcullis::{Name, Policy, TableResolver};
-use portcullis_tests::{Guest, Peer, assert_every_behaviour_is_driven, greeter, nobody};
+use portcullis_tests::{Guest, Nobody, Peer, assert_every_behaviour_is_driven, greeter};
 use socket2::{Domain, Socket, Type};
 
 /// A guest that may connect to what its first argument says.
@@ -170,9 +170,10 @@ fn connect_times_out() {
 
 #[test]
 fn connect_in_progress_is_refused() {
+    let nobody = Nobody::new();
     let peer = Peer::serve(read_to_end);
     Guest::new("tcp", "connect_in_progress_is_refused")
-        .argument(nobody())
+        .argument(nobody.address())
         .argument(peer.address)
         .allow("connect tcp://127.0.0.1:*")
         .succeed();
@@ -181,9 +182,10 @@ fn connect_in_progress_is_refused() {
 
 #[test]
 fn connect_can_be_repeated_after_a_refusal() {
+    let nobody = Nobody::new();
     let peer = Peer::serve(read_to_end);
     Guest::new("tcp", "connect_can_be_repeated_after_a_refusal")
-        .argument(nobody())
+        .argument(nobody.address())
         .argument(peer.address)
         .allow("connect tcp://127.0.0.1:*")
         .succeed();
@@ -215,7 +217,8 @@ fn connect_by_name_tries_each_address() {
 
 #[test]
 fn connect_to_a_closed_port_is_refused() {
-    client("connect_to_a_closed_port_is_refused", nobody()).succeed();
+    let nobody = Nobody::new();
+    client("connect_to_a_closed_port_is_refused", nobody.address()).succeed();
 }
 
 /// Lets a guest listen at `local` and checks that what it hears at the address
