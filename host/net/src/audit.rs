@@ -8,8 +8,11 @@ use portcullis_policy::Denial;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A request did not pass the policy.
+    /// A request of the guest did not pass the policy.
     Denied(&'a Denial),
+    /// A peer that wanted to connect was not admitted. The guest has no part in
+    /// it.
+    Refused(&'a Denial),
 }
 
 /// Where events go. It is called on the thread that serves the guest, before

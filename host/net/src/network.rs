@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Request};
+use portcullis_policy::{
+    Accept, Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Reason, Request,
+};
 
 use crate::address::{Family, SocketType};
 use crate::audit::{Audit, Event, Silent};
@@ -25,6 +27,16 @@ pub struct Network {
     audit: Arc<dyn Audit>,
     pins: Arc<Pins>,
 }
+
+/// What a guest may attenuate with. Each request is held against all layers,
+/// and the guest pays for none of the memory.
+const DEPTH: usize = 64;
+const GRANTS: usize = 1024;
+const GRANTS_LENGTH: usize = 64 * 1024;
+
+/// How many addresses of a name count. A name server that lists more means no
+/// good.
+const ADDRESSES: usize = 64;
 
 /// Where an endpoint is: its addresses, and the name they were found by.
 #[derive(Debug)]
@@ -69,13 +81,35 @@ impl Network {
         }
     }
 
-    /// A network that allows what this one allows and `policy` does as well.
-    #[must_use]
-    pub fn narrowed(&self, policy: &Policy) -> Self {
-        Self {
-            policy: self.policy.and(policy),
-            ..self.clone()
+    /// A network that allows what this one allows and one of `grants` does as
+    /// well.
+    ///
+    /// # Errors
+    ///
+    /// See `attenuate` in `wit/network.wit`.
+    pub fn attenuate(&self, grants: &[impl AsRef<str>]) -> Result<Self, Error> {
+        let length: usize = grants.iter().map(|grant| grant.as_ref().len()).sum();
+        if grants.len() > GRANTS || length > GRANTS_LENGTH || self.policy.depth() >= DEPTH {
+            return Err(Error::new(
+                ErrorCode::InvalidArgument,
+                format!(
+                    "a network is narrowed by at most {GRANTS} grants of {GRANTS_LENGTH} bytes in \
+                     all, and {DEPTH} times in a row"
+                ),
+            ));
         }
+        let mut narrower = Policy::builder();
+        for grant in grants {
+            narrower = narrower.allow(grant.as_ref());
+        }
+        let narrower = narrower
+            .build()
+            .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
+        let policy = self.policy.and(&narrower);
+        Ok(Self {
+            policy,
+            ..self.clone()
+        })
     }
 
     /// The same for another guest, which has looked nothing up yet.
@@ -96,13 +130,25 @@ impl Network {
     ///
     /// See `open` in `wit/network.wit`.
     pub fn open(&self, family: Family, kind: SocketType, protocol: u16) -> Result<Socket, Error> {
-        if family == Family::Unix {
-            return Err(ErrorCode::AddressFamilyNotSupported.into());
-        }
+        let protocol = match (family, kind, protocol) {
+            (Family::Unix, ..) => return Err(ErrorCode::AddressFamilyNotSupported.into()),
+            // The policy speaks of TCP. What else there is of streams (MPTCP,
+            // SCTP) reaches addresses that it was not asked about.
+            (Family::Inet | Family::Inet6, SocketType::Stream, 0 | 6) => 6,
+            (Family::Inet | Family::Inet6, SocketType::Stream, _) => {
+                return Err(ErrorCode::ProtocolNotSupported.into());
+            }
+            // Raw sockets see and forge what belongs to others.
+            (Family::Inet | Family::Inet6, SocketType::Raw, _) => {
+                return Err(ErrorCode::PermissionRequired.into());
+            }
+            (
+                Family::Inet | Family::Inet6,
+                SocketType::Datagram | SocketType::ReliableMessage | SocketType::Seqpacket,
+                _,
+            ) => return Err(ErrorCode::SocketTypeNotSupported.into()),
+        };
         let os = os::open(family, kind, protocol)?;
-        if kind != SocketType::Stream {
-            return Err(ErrorCode::SocketTypeNotSupported.into());
-        }
         Ok(Socket::new(
             os,
             family,
@@ -117,6 +163,22 @@ impl Network {
         self.policy
             .check(request)
             .map_err(|denial| self.refuse(&denial))
+    }
+
+    /// Asks the policy whether it denies a request, whatever it grants.
+    pub(crate) fn check_denies<R: Request>(&self, request: R) -> Result<(), Error> {
+        match self.policy.check(request) {
+            Err(denial) if is_explicit(&denial) => Err(self.refuse(&denial)),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Asks the policy about a peer, and tells the audit where it says no.
+    pub(crate) fn admit(&self, request: Accept) -> Option<Permit<Accept>> {
+        let verdict = self.policy.check(request);
+        verdict
+            .inspect_err(|denial| self.audit.record(Event::Refused(denial)))
+            .ok()
     }
 
     /// Tells the audit of a denial, and the guest as much as it may know.
@@ -138,8 +200,11 @@ impl Network {
                 addresses: vec![(ip, port).into()],
             }),
             Host::Name(name) => {
-                let answer = self.look_up(&name, purpose).await?;
-                self.pins.add(&name, &answer);
+                let mut answer = self.look_up(&name, purpose).await?;
+                answer.addresses.truncate(ADDRESSES);
+                if !name.is_localhost() {
+                    self.pins.add(&name, &answer);
+                }
                 let addresses = answer.addresses.into_iter().map(|ip| (ip, port).into());
                 Ok(Target {
                     addresses: addresses.collect(),
@@ -162,21 +227,26 @@ impl Network {
     }
 
     /// Asks for a permit to connect. What the guest wrote as a number may be
-    /// what a name led to before; then it is judged by that name as well.
+    /// what a name led to before; then it is judged by that name as well: its
+    /// grants allow it, and its denies refuse it.
     pub(crate) fn check_connect(&self, request: Connect) -> Result<Permit<Connect>, Denial> {
-        let denial = match self.policy.check(request.clone()) {
-            Ok(permit) => return Ok(permit),
-            Err(denial) => denial,
-        };
+        let mut verdict = self.policy.check(request.clone());
         if request.name().is_none() {
             for name in self.pins.names(request.address().ip()) {
-                if let Ok(permit) = self.policy.check(request.clone().named(name)) {
-                    return Ok(permit);
+                match self.policy.check(request.clone().named(name)) {
+                    Ok(permit) if verdict.is_err() => verdict = Ok(permit),
+                    Err(denial) if is_explicit(&denial) => return Err(denial),
+                    Ok(_) | Err(_) => {}
                 }
             }
         }
-        Err(denial)
+        verdict
     }
+}
+
+/// Whether a deny decided, rather than the want of a grant.
+fn is_explicit(denial: &Denial) -> bool {
+    matches!(denial.reason(), Reason::DeniedBy { .. })
 }
 
 impl fmt::Debug for Network {

@@ -13,11 +13,11 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-use portcullis_policy::{Accept, Bind, Connect, Listen, Permit};
+use portcullis_policy::{Accept, Bind, Connect, Listen, Permit, canonical};
 use rustix::net::{AddressFamily, SocketFlags, SocketType as OsType, acceptfrom_with, socket_with};
 
 use crate::address::{Family, SocketType};
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 
 /// Opens a socket, which as yet has no address and reaches nothing.
 pub(crate) fn open(
@@ -32,8 +32,7 @@ pub(crate) fn open(
     };
     let kind = match kind {
         SocketType::Datagram => OsType::DGRAM,
-        // Raw sockets see and forge what belongs to others.
-        SocketType::Raw => return Err(ErrorCode::PermissionRequired.into()),
+        SocketType::Raw => OsType::RAW,
         SocketType::ReliableMessage => OsType::RDM,
         SocketType::Seqpacket => OsType::SEQPACKET,
         SocketType::Stream => OsType::STREAM,
@@ -52,14 +51,39 @@ pub(crate) fn bind(
     socket.bind(&in_family(permit.request().address(), family).into())
 }
 
-/// Lets a socket take connections at the address that the permit is for, where
-/// it is bound already, or at one of the OS's choosing.
+/// Gives a socket that is to listen, and has no port yet, the address that the
+/// permit is for. The OS would do so by itself, but tell nobody the port before
+/// it is open.
+pub(crate) fn bind_to_listen(
+    socket: &socket2::Socket,
+    family: Family,
+    permit: &Permit<Listen>,
+) -> io::Result<SocketAddr> {
+    if local_address(socket)?.port() == 0 {
+        socket.bind(&in_family(permit.request().address(), family).into())?;
+    }
+    local_address(socket)
+}
+
+/// Lets a socket take connections at the address that the permit is for. It has
+/// to be bound there: the kernel may have moved it since (a failed `bind` does).
 pub(crate) fn listen(
     socket: &socket2::Socket,
     backlog: i32,
-    _permit: &Permit<Listen>,
+    permit: &Permit<Listen>,
 ) -> io::Result<()> {
+    let (granted, bound) = (permit.request().address(), local_address(socket)?);
+    let same_port = granted.port() == 0 || granted.port() == bound.port();
+    if bound.ip() != granted.ip() || !same_port {
+        return Err(rustix::io::Errno::INVAL.into());
+    }
     socket.listen(backlog)
+}
+
+/// Where a socket is bound, in canonical form.
+fn local_address(socket: &socket2::Socket) -> io::Result<SocketAddr> {
+    let address = socket.local_addr()?.as_socket();
+    Ok(canonical(address.ok_or(rustix::io::Errno::AFNOSUPPORT)?))
 }
 
 /// Begins to connect to the address that the permit is for.
@@ -112,8 +136,9 @@ impl Arrival {
     }
 }
 
-/// Whether this machine has any address of the family of `address`. Connecting
-/// a datagram socket sends nothing; it asks the kernel for a route to itself.
+/// Whether this machine has any address of the family of `address`. It takes no
+/// permit since it reaches nothing: connecting a datagram socket sends no
+/// datagram, and where it connects to is loopback, whoever asks.
 pub(crate) fn family_is_configured(address: &IpAddr) -> bool {
     let (family, here): (_, SocketAddr) = match address {
         IpAddr::V4(_) => (Family::Inet, (Ipv4Addr::LOCALHOST, 9).into()),

@@ -17,6 +17,10 @@ use crate::resolver::Answer;
 /// not going to connect to them all.
 const CAPACITY: usize = 4096;
 
+/// How many names are remembered for one address, the latest. The policy is
+/// asked about each when the guest connects to the number.
+const NAMES: usize = 8;
+
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
     by_address: Mutex<HashMap<IpAddr, Vec<Pin>>>,
@@ -48,13 +52,13 @@ impl Pins {
             }
             let pins = by_address.entry(canonical(*address)).or_default();
             pins.retain(|pin| pin.is_valid(now) && pin.name != *name);
-            if pins.len() < CAPACITY {
-                let valid_until = answer.valid_until;
-                pins.push(Pin {
-                    name: name.clone(),
-                    valid_until,
-                });
+            if pins.len() == NAMES {
+                pins.remove(0);
             }
+            pins.push(Pin {
+                name: name.clone(),
+                valid_until: answer.valid_until,
+            });
         }
     }
 
@@ -126,5 +130,17 @@ mod tests {
             pins.add(&name("a.example"), &answer(&[&address], None));
         }
         assert_eq!(pins.by_address.lock().len(), CAPACITY);
+    }
+
+    #[test]
+    fn an_address_has_its_latest_names() {
+        let pins = Pins::default();
+        for number in 0..100 {
+            let name = name(&format!("{number}.example"));
+            pins.add(&name, &answer(&["10.0.0.1"], None));
+        }
+        let names = pins.names("10.0.0.1".parse().unwrap());
+        assert_eq!(names.len(), NAMES);
+        assert_eq!(names.last(), Some(&name("99.example")));
     }
 }

@@ -109,6 +109,9 @@ impl Socket {
         }
         let permit = self.shared.network.check(request)?;
         let mut place = self.shared.place.lock();
+        if place.bound.is_some() {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
         os::bind(&self.shared.os, self.shared.family, &permit)?;
         place.bound = Some(permit.into_request());
         Ok(())
@@ -124,13 +127,29 @@ impl Socket {
         let dual_stack = address == self.unspecified(address.port())
             && self.shared.family == Family::Inet6
             && !self.shared.os.only_v6()?;
-        let mut request = Listen::new(self.protocol(), address, dual_stack);
-        if let Some(name) = name {
-            request = request.named(name.clone());
+        let request = |address| {
+            let request = Listen::new(self.protocol(), address, dual_stack);
+            match name {
+                Some(name) => request.named(name.clone()),
+                None => request,
+            }
+        };
+        let Shared {
+            os,
+            readiness,
+            family,
+            network,
+            ..
+        } = &*self.shared;
+        let permit = network.check(request(address))?;
+        let bound = os::bind_to_listen(os, *family, &permit)?;
+        if address.port() == 0 {
+            // Any port was asked for; the one that came may be a denied one.
+            network.check_denies(request(bound))?;
         }
-        let permit = self.shared.network.check(request)?;
+        readiness.forget();
         let backlog = i32::try_from(backlog.unwrap_or(DEFAULT_BACKLOG)).unwrap_or(i32::MAX);
-        os::listen(&self.shared.os, backlog, &permit)?;
+        os::listen(os, backlog, &permit)?;
         place.listening = Some(permit.into_request());
         Ok(())
     }
@@ -144,14 +163,12 @@ impl Socket {
         let wait = self.receive_wait(false);
         loop {
             let arrival = self.perform(Interest::READABLE, wait, os::accept).await?;
-            match self
-                .shared
-                .network
-                .check(Accept::new(&listening, arrival.peer()))
-            {
-                Ok(permit) => return Ok(self.connection(arrival, &permit)),
-                Err(_) => arrival.refuse(),
+            let network = &self.shared.network;
+            match network.admit(Accept::new(&listening, arrival.peer())) {
+                Some(permit) => return Ok(self.connection(arrival, &permit)),
+                None => arrival.refuse(),
             }
+            wait.go_on()?;
             // A crowd at the gate must not keep the thread from others.
             tokio::task::coop::consume_budget().await;
         }
@@ -229,6 +246,7 @@ impl Socket {
 
     /// POSIX `shutdown`: of receiving, of sending, or of both.
     pub fn shutdown(&self, how: std::net::Shutdown) -> Result<(), Error> {
+        self.shared.readiness.forget();
         Ok(self.shared.os.shutdown(how)?)
     }
 

@@ -43,6 +43,16 @@ impl Wait {
         }
     }
 
+    /// Whether there is any left. An operation that goes round in circles asks.
+    pub(crate) fn go_on(self) -> Result<(), Error> {
+        match self {
+            Self::Forever => Ok(()),
+            Self::Never => Err(ErrorCode::WouldBlock.into()),
+            Self::Until(end, _) if Instant::now() < end => Ok(()),
+            Self::Until(_, expired) => Err(expired.into()),
+        }
+    }
+
     /// Runs `operation` for as long as the patience lasts.
     pub(crate) async fn bound<T>(
         self,

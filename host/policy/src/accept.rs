@@ -81,9 +81,11 @@ impl Decide for Accept {
     }
 }
 
+/// Without the peer's port, which is another for each connection and which no
+/// grant can name.
 impl fmt::Display for Accept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let peer = SocketAddr::new(self.peer.ip(), self.peer.port());
+        let peer = self.peer.ip();
         write!(f, "accept {} from {peer}", self.listener.endpoint())
     }
 }

@@ -26,6 +26,11 @@ fn carried_by(address: Ipv6Addr) -> [Option<Ipv4Addr>; 4] {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             [Some(join(high, low)), None, None, None]
         }
+        // IPv4-translated (RFC 2765, section 2.1), and ISATAP's interface
+        // identifiers (RFC 5214, section 6.1).
+        [0, 0, 0, 0, 0xffff, 0, high, low] | [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => {
+            [Some(join(high, low)), None, None, None]
+        }
         // NAT64 for local use (RFC 8215): prefixes of 48, 56, 64 or 96 bits,
         // with the fifth segment's first octet left out (RFC 6052, section 2.2).
         [0x64, 0xff9b, 1, a, b, c, d, e] => [
@@ -73,6 +78,9 @@ mod tests {
         check("::10.1.2.3", &["10.1.2.3"]);
         check("::ffff:10.1.2.3", &["10.1.2.3"]);
         check("64:ff9b::10.1.2.3", &["10.1.2.3"]);
+        check("::ffff:0:10.1.2.3", &["10.1.2.3"]);
+        check("2001:db8::5efe:10.1.2.3", &["10.1.2.3"]);
+        check("fe80::200:5efe:10.1.2.3", &["10.1.2.3"]);
         check("2002:a01:203::5", &["10.1.2.3"]);
         check("2001:0:a01:203:0:0:f5fe:fcfb", &["10.1.2.3", "10.1.3.4"]);
         check("2606:4700::1111", &[]);

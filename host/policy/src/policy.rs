@@ -57,6 +57,11 @@ impl Policy {
         }
     }
 
+    /// How many layers there are: one, and those that [`Policy::and`] added.
+    pub fn depth(&self) -> usize {
+        1 + self.inner.len()
+    }
+
     /// What the guest is told the machine is called: what the first layer that
     /// says so says, or `localhost`.
     pub fn host_name(&self) -> &str {

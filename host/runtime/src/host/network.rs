@@ -1,7 +1,7 @@
 //! `portcullis:sockets/network`.
 
 use portcullis_net::{ErrorCode, Network, ResolveHints as Hints, Service, Socket, service};
-use portcullis_policy::{Policy, Protocol};
+use portcullis_policy::Protocol;
 use wasmtime::component::Resource;
 
 use super::{Result, convert};
@@ -100,14 +100,7 @@ impl HostNetwork for CtxView<'_> {
         network: Resource<Network>,
         grants: Vec<String>,
     ) -> Result<Resource<Network>> {
-        let mut narrower = Policy::builder();
-        for grant in &grants {
-            narrower = narrower.allow(grant);
-        }
-        let narrower = narrower.build().map_err(|error| {
-            portcullis_net::Error::new(ErrorCode::InvalidArgument, error.to_string())
-        })?;
-        let narrowed = self.table.get(&network)?.narrowed(&narrower);
+        let narrowed = self.table.get(&network)?.attenuate(&grants)?;
         Ok(self.table.push(narrowed)?)
     }
 
