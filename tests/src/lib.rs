@@ -219,7 +219,9 @@ impl Denials {
 
 impl Audit for Denials {
     fn record(&self, event: Event<'_>) {
-        let Event::Denied(denial) = event else { return };
+        let (Event::Denied(denial) | Event::Refused(denial)) = event else {
+            return;
+        };
         self.0.lock().unwrap().push(denial.report().to_string());
     }
 }

@@ -4,6 +4,7 @@
 //! nothing.
 
 mod arguments;
+mod cache;
 mod exit;
 mod report;
 mod run;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{Audit, Event};
+use portcullis::{Audit, Denial, Event};
 
 /// How many distinct denials are told apart. A guest that scans the network
 /// must fill neither memory nor the operator's screen.
@@ -14,11 +14,13 @@ const DISTINCT: usize = 1000;
 /// the end. Clones are the same report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
-    seen: Arc<Mutex<Seen>>,
+    // Apart, so that a crowd of peers does not hide what the guest tries.
+    denied: Arc<Mutex<Tally>>,
+    refused: Arc<Mutex<Tally>>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Tally {
     times: HashMap<String, u64>,
     /// Those that were not told apart any more.
     others: u64,
@@ -27,36 +29,52 @@ struct Seen {
 impl Report {
     /// Tells how often what was printed happened again.
     pub(crate) fn finish(&self) {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut again: Vec<_> = seen.times.iter().filter(|(_, times)| **times > 1).collect();
-        again.sort();
-        for (denial, times) in again {
-            let request = denial.lines().next().unwrap_or_default();
-            say(&format!("{request} ({times} times in all)"));
-        }
-        if seen.others > 0 {
-            say(&format!(
-                "portcullis: denied  {} more, not told apart",
-                seen.others
-            ));
-        }
+        lock(&self.denied).finish("requests of the guest");
+        lock(&self.refused).finish("peers");
     }
 }
 
 impl Audit for Report {
     fn record(&self, event: Event<'_>) {
-        let Event::Denied(denial) = event else { return };
-        let denial = denial.report().to_string();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(times) = seen.times.get_mut(&denial) {
-            *times += 1;
-        } else if seen.times.len() < DISTINCT {
-            say(&denial);
-            seen.times.insert(denial, 1);
-        } else {
-            seen.others += 1;
+        match event {
+            Event::Denied(denial) => lock(&self.denied).count(denial),
+            Event::Refused(denial) => lock(&self.refused).count(denial),
+            _ => {}
         }
     }
+}
+
+impl Tally {
+    fn count(&mut self, denial: &Denial) {
+        let denial = denial.report().to_string();
+        if let Some(times) = self.times.get_mut(&denial) {
+            *times += 1;
+        } else if self.times.len() < DISTINCT {
+            say(&denial);
+            self.times.insert(denial, 1);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    fn finish(&self, what: &str) {
+        let mut again: Vec<_> = self.times.iter().filter(|(_, times)| **times > 1).collect();
+        again.sort();
+        for (denial, times) in again {
+            let request = denial.lines().next().unwrap_or_default();
+            say(&format!("{request} ({times} times in all)"));
+        }
+        if self.others > 0 {
+            say(&format!(
+                "portcullis: denied  {} more {what}, not told apart",
+                self.others
+            ));
+        }
+    }
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn say(line: &str) {

@@ -2,13 +2,15 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
 use portcullis::{Engine, Network, Outcome, Policy, Program};
 
 use crate::arguments::{PolicyArguments, RunArguments};
+use crate::cache;
 use crate::exit::Exit;
 use crate::report::Report;
 
@@ -31,15 +33,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     match outcome {
         Outcome::Exit(code) => Ok(Exit::Guest(code)),
         Outcome::Trap(error) => {
-            use std::io::Write;
-            let _ = writeln!(
-                std::io::stderr(),
-                "error: {}: trapped: {error:?}",
-                arguments.program.display()
-            );
+            // The functions of the guest are called what the guest likes.
+            let trap = printable(&format!("{error:?}"));
+            let program = arguments.program.display();
+            let _ = writeln!(io::stderr(), "error: {program}: trapped: {trap}");
             Ok(Exit::Trap)
         }
     }
+}
+
+/// The text without what a terminal would act on.
+fn printable(text: &str) -> String {
+    let shown = |char: char| match char {
+        '\n' | '\t' => char,
+        _ if char.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => char,
+    };
+    text.chars().map(shown).collect()
 }
 
 fn policy(arguments: &PolicyArguments) -> Result<Policy> {
@@ -82,6 +92,7 @@ fn wasi(arguments: &RunArguments) -> Result<WasiCtx> {
         if host.is_empty() || guest.is_empty() {
             bail!("--dir {dir}: give a folder, or HOST::GUEST");
         }
+        cache::keep_out(Path::new(host)).with_context(|| format!("--dir {dir}"))?;
         wasi.preopened_dir(host, guest, FsPerms::ReadWrite)
             .map_err(with_causes)
             .with_context(|| format!("--dir {dir}: cannot open {host}"))?;
@@ -90,26 +101,15 @@ fn wasi(arguments: &RunArguments) -> Result<WasiCtx> {
 }
 
 /// The engine with the user's cache of compiled code; without, where they have
-/// no place for one.
+/// no safe place for one.
 fn engine() -> Result<Engine> {
-    let engine = match cache_folder() {
+    let engine = match cache::folder() {
         Some(folder) => Engine::with_cache(&folder).or_else(|_| Engine::new()),
         None => Engine::new(),
     };
     engine
         .map_err(with_causes)
         .context("cannot start the WebAssembly engine")
-}
-
-/// `portcullis` in the user's cache folder (XDG Base Directory Specification).
-fn cache_folder() -> Option<PathBuf> {
-    let absolute = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let folder = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(folder.join("portcullis"))
 }
 
 /// wasmtime's errors are not `std::error::Error`s.

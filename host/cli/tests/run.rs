@@ -9,6 +9,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -142,7 +143,7 @@ fn a_scan_does_not_fill_the_screen() {
     let stderr = text(&output.stderr);
     assert_eq!(stderr.matches("portcullis: denied  connect ").count(), 1000);
     assert!(
-        stderr.ends_with("portcullis: denied  234 more, not told apart\n"),
+        stderr.ends_with("portcullis: denied  234 more requests of the guest, not told apart\n"),
         "{stderr}"
     );
 }
@@ -285,6 +286,54 @@ fn a_cache_that_cannot_be_used_is_done_without() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_cache_that_others_can_write_to_is_not_used() {
+    let cache = TempDir::new().unwrap();
+    let folder = cache.path().join("portcullis");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let output = portcullis(&["run", &guest("faults"), "exit_with_an_error"])
+        .env("XDG_CACHE_HOME", cache.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn the_cache_is_nobody_elses() {
+    let cache = TempDir::new().unwrap();
+    portcullis(&["run", &guest("faults"), "exit_with_an_error"])
+        .env("XDG_CACHE_HOME", cache.path())
+        .output()
+        .unwrap();
+    let mode = fs::metadata(cache.path().join("portcullis"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn a_guest_is_not_given_the_cache() {
+    let home = TempDir::new().unwrap();
+    let cache = home.path().join("cache/portcullis");
+    for folder in [home.path(), &cache, Path::new("/")] {
+        let output = portcullis(&[
+            "run",
+            "--dir",
+            &format!("{}::/data", shown(folder)),
+            &guest("surroundings"),
+        ])
+        .env("XDG_CACHE_HOME", home.path().join("cache"))
+        .output()
+        .unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("where compiled code is kept"), "{stderr}");
+    }
 }
 
 #[test]

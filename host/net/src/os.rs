@@ -136,15 +136,21 @@ impl Arrival {
     }
 }
 
-/// Whether this machine has any address of the family of `address`. It takes no
-/// permit since it reaches nothing: connecting a datagram socket sends no
-/// datagram, and where it connects to is loopback, whoever asks.
-pub(crate) fn family_is_configured(address: &IpAddr) -> bool {
-    let (family, here): (_, SocketAddr) = match address {
-        IpAddr::V4(_) => (Family::Inet, (Ipv4Addr::LOCALHOST, 9).into()),
-        IpAddr::V6(_) => (Family::Inet6, (Ipv6Addr::LOCALHOST, 9).into()),
-    };
-    open(family, SocketType::Datagram, 0).is_ok_and(|socket| socket.connect(&here.into()).is_ok())
+/// Whether this machine has any IPv4 address.
+pub(crate) fn has_ipv4() -> bool {
+    can_route_to_itself(Family::Inet, (Ipv4Addr::LOCALHOST, 9).into())
+}
+
+/// Whether this machine has any IPv6 address.
+pub(crate) fn has_ipv6() -> bool {
+    can_route_to_itself(Family::Inet6, (Ipv6Addr::LOCALHOST, 9).into())
+}
+
+/// The one connect without a permit. It reaches nothing: a datagram socket that
+/// connects sends no datagram, and where it leads is no guest's choice.
+fn can_route_to_itself(family: Family, loopback: SocketAddr) -> bool {
+    let socket = open(family, SocketType::Datagram, 0);
+    socket.is_ok_and(|socket| socket.connect(&loopback.into()).is_ok())
 }
 
 /// Sockets never block their thread and are not inherited by other programs.

@@ -77,7 +77,8 @@ impl Network {
         };
         let mut addresses = in_family(addresses, hints);
         if hints.configured_families {
-            addresses.retain(os::family_is_configured);
+            let (four, six) = (os::has_ipv4(), os::has_ipv6());
+            addresses.retain(|address| if address.is_ipv4() { four } else { six });
         }
         if addresses.is_empty() {
             return Err(ErrorCode::NameFamilyNotSupported.into());

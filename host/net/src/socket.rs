@@ -373,10 +373,12 @@ impl Socket {
                         addresses: vec![self.unspecified(port)],
                     });
                 }
-                self.shared
+                let host = Host::parse(host)?;
+                let found = self
+                    .shared
                     .network
-                    .locate(Host::parse(host)?, port, purpose(protocol, port))
-                    .await
+                    .locate(host, port, purpose(protocol, port));
+                self.wait(false, None).at_least_once().bound(found).await
             }
         }
     }

@@ -1,7 +1,6 @@
 //! How long an operation may wait.
 
 use std::future::Future;
-use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -53,11 +52,22 @@ impl Wait {
         }
     }
 
+    /// The patience for what cannot be begun and come back for.
+    pub(crate) fn at_least_once(self) -> Self {
+        match self {
+            Self::Never => Self::Forever,
+            Self::Forever | Self::Until(..) => self,
+        }
+    }
+
     /// Runs `operation` for as long as the patience lasts.
-    pub(crate) async fn bound<T>(
+    pub(crate) async fn bound<T, E>(
         self,
-        operation: impl Future<Output = io::Result<T>>,
-    ) -> Result<T, Error> {
+        operation: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error>
+    where
+        Error: From<E>,
+    {
         match self {
             Self::Never => Err(ErrorCode::WouldBlock.into()),
             Self::Forever => Ok(operation.await?),

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portcullis_net::{DnsResolver, ErrorCode, Network, ResolveHints};
+use portcullis_net::{
+    DnsResolver, Endpoint, ErrorCode, Family, Network, ResolveHints, Service, SocketType,
+};
 use portcullis_policy::Policy;
 
 const A: u16 = 1;
@@ -211,4 +213,25 @@ async fn a_name_server_that_does_not_answer_is_a_failure_that_may_pass() {
         addresses(&network, "db.example").await,
         Err(ErrorCode::NameTemporaryFailure)
     );
+}
+
+#[tokio::test]
+async fn a_timeout_covers_the_lookup() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let policy = Policy::builder()
+        .allow("connect tcp://db.example:1")
+        .build()
+        .unwrap();
+    let resolver = DnsResolver::at(silent.local_addr().unwrap());
+    let network = Network::new(policy).with_resolver(resolver);
+    let mut socket = network.open(Family::Inet, SocketType::Stream, 0).unwrap();
+    socket.set_timeout(Some(Duration::from_millis(100)));
+    let server = Endpoint::Name {
+        host: "db.example".into(),
+        port: Service::Port(1),
+    };
+    let begin = Instant::now();
+    let error = socket.connect(&server).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::TimedOut);
+    assert!(begin.elapsed() < Duration::from_secs(2));
 }

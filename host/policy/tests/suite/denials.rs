@@ -132,7 +132,7 @@ fn a_refused_peer_gets_a_grant_of_its_own() {
     says(
         "listen tcp://127.0.0.1:8080 from 192.168.0.0/16",
         "accept tcp://127.0.0.1:8080 from 10.1.2.3:999",
-        "accept tcp://127.0.0.1:8080 from 10.1.2.3:999: the peer 10.1.2.3 is outside of: \
+        "accept tcp://127.0.0.1:8080 from 10.1.2.3: the peer 10.1.2.3 is outside of: \
          listen tcp://127.0.0.1:8080 from 192.168.0.0/16",
         Some("listen tcp://127.0.0.1:8080 from 10.1.2.3"),
     );
