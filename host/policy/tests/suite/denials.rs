@@ -139,7 +139,7 @@ fn a_refused_peer_gets_a_grant_of_its_own() {
     says(
         "listen tcp://[::]:80",
         "accept tcp://[::]:80 dual from 10.1.2.3:999",
-        "accept tcp://[::]:80 from 10.1.2.3:999: no grant covers it; nearest: \
+        "accept tcp://[::]:80 from 10.1.2.3: no grant covers it; nearest: \
          listen tcp://[::]:80 (host differs)",
         Some("listen tcp://0.0.0.0:80 from 10.1.2.3"),
     );
