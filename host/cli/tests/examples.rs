@@ -6,41 +6,43 @@
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use portcullis_tests::component;
-
-/// The policies name fixed ports, so one example at a time.
-static PORTS: Mutex<()> = Mutex::new(());
-
-fn ports() -> MutexGuard<'static, ()> {
-    PORTS.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use tempfile::TempDir;
 
 /// An example that runs, killed when it is dropped.
-struct Example(Child);
+struct Example {
+    child: Child,
+    _policy: TempDir,
+}
 
 impl Example {
-    fn start(name: &str, policy: &str) -> Self {
-        let policy = format!("{}/../../examples/{policy}", env!("CARGO_MANIFEST_DIR"));
+    /// Runs an example under its own policy. The port that the policy names may
+    /// be taken on this machine, so both are told of `port` in its place.
+    fn start(name: &str, policy: &str, named: &str, port: u16) -> Self {
+        let path = format!("{}/../../examples/{policy}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains(named), "{policy} does not name {named}");
+        let folder = TempDir::new().unwrap();
+        let moved = folder.path().join("policy.toml");
+        fs::write(&moved, text.replace(named, &port.to_string())).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(["run", "--policy"]).arg(moved);
         command
-            .args(["run", "--policy", &policy])
-            .arg(component(name));
-        Self(
-            command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap(),
-        )
+            .arg(component(name))
+            .arg(format!("127.0.0.1:{port}"));
+        Self {
+            child: spawn(command),
+            _policy: folder,
+        }
     }
 
     fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
-        BufReader::new(self.0.stdout.take().unwrap())
+        BufReader::new(self.child.stdout.take().unwrap())
             .lines()
             .map(Result::unwrap)
     }
@@ -48,18 +50,34 @@ impl Example {
 
 impl Drop for Example {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+fn spawn(mut command: Command) -> Child {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 #[test]
 fn the_greeting_pair_meets() {
-    let _ports = ports();
-    let mut server = Example::start("greeting-server", "greeting/server.toml");
+    let port = free_port();
+    let mut server = Example::start("greeting-server", "greeting/server.toml", "12345", port);
     let mut server_says = server.lines();
-    assert_eq!(server_says.next().unwrap(), "Listening on 127.0.0.1:12345");
-    let mut client = Example::start("greeting-client", "greeting/client.toml");
+    assert_eq!(
+        server_says.next().unwrap(),
+        format!("Listening on 127.0.0.1:{port}")
+    );
+    let mut client = Example::start("greeting-client", "greeting/client.toml", "12345", port);
     let said: Vec<String> = client.lines().collect();
     assert_eq!(said, ["Thank you for connecting"]);
     assert!(
@@ -68,17 +86,20 @@ fn the_greeting_pair_meets() {
             .unwrap()
             .starts_with("Got connection from 127.0.0.1:")
     );
-    assert!(client.0.wait().unwrap().success());
+    assert!(client.child.wait().unwrap().success());
 }
 
 #[test]
 fn the_echo_server_echoes_one_visitor_after_the_other() {
-    let _ports = ports();
-    let mut server = Example::start("echo-server", "echo/server.toml");
+    let port = free_port();
+    let mut server = Example::start("echo-server", "echo/server.toml", "12347", port);
     let mut server_says = server.lines();
-    assert_eq!(server_says.next().unwrap(), "Listening on 127.0.0.1:12347");
+    assert_eq!(
+        server_says.next().unwrap(),
+        format!("Listening on 127.0.0.1:{port}")
+    );
     for text in ["first", "second visitor"] {
-        let mut visitor = TcpStream::connect("127.0.0.1:12347").unwrap();
+        let mut visitor = TcpStream::connect(("127.0.0.1", port)).unwrap();
         visitor.write_all(text.as_bytes()).unwrap();
         visitor.shutdown(Shutdown::Write).unwrap();
         let mut echoed = String::new();
@@ -93,27 +114,34 @@ fn the_echo_server_echoes_one_visitor_after_the_other() {
 
 #[test]
 fn the_names_program_knows_what_its_policy_says() {
-    let mut names = Example::start("example-names", "names/policy.toml");
-    let said: Vec<String> = names.lines().collect();
+    let policy = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../examples/names/policy.toml"
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(["run", "--policy", policy]);
+    command.arg(component("example-names")).arg("www.internal");
+    let output = command.output().unwrap();
     assert_eq!(
-        said,
-        [
-            "this machine is called sandbox",
-            "localhost serves the web at [::1]:80",
-            "localhost serves the web at 127.0.0.1:80",
-        ]
+        String::from_utf8(output.stdout).unwrap(),
+        "this machine is called sandbox\n\
+         www.internal serves the web at 10.0.0.80:80\n\
+         www.internal serves the web at [fd00::80]:80\n"
     );
 }
 
 #[test]
 fn the_chat_pair_converses_until_q() {
-    let _ports = ports();
-    let mut server = Example::start("chat-server", "chat/server.toml");
+    let port = free_port();
+    let mut server = Example::start("chat-server", "chat/server.toml", "12346", port);
     let mut server_says = server.lines();
-    assert_eq!(server_says.next().unwrap(), "Listening on 127.0.0.1:12346");
-    let mut client = Example::start("chat-client", "chat/client.toml");
-    let mut typed_at_server = server.0.stdin.take().unwrap();
-    let mut typed_at_client = client.0.stdin.take().unwrap();
+    assert_eq!(
+        server_says.next().unwrap(),
+        format!("Listening on 127.0.0.1:{port}")
+    );
+    let mut client = Example::start("chat-client", "chat/client.toml", "12346", port);
+    let mut typed_at_server = server.child.stdin.take().unwrap();
+    let mut typed_at_client = client.child.stdin.take().unwrap();
 
     typed_at_client.write_all(b"hello\n").unwrap();
     assert!(
@@ -130,6 +158,6 @@ fn the_chat_pair_converses_until_q() {
         " -> Received from server: hello yourself"
     );
     typed_at_client.write_all(b"q\n").unwrap();
-    assert!(client.0.wait().unwrap().success());
-    assert!(server.0.wait().unwrap().success());
+    assert!(client.child.wait().unwrap().success());
+    assert!(server.child.wait().unwrap().success());
 }
