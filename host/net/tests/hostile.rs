@@ -220,7 +220,7 @@ async fn a_crowd_of_refused_peers_does_not_outlast_a_timeout() {
     let address = local(&socket);
     let crowd = thread::spawn(move || {
         let begin = Instant::now();
-        while begin.elapsed() < Duration::from_millis(400) {
+        while begin.elapsed() < Duration::from_secs(4) {
             let _ = TcpStream::connect(address);
         }
     });
@@ -228,7 +228,7 @@ async fn a_crowd_of_refused_peers_does_not_outlast_a_timeout() {
     let begin = Instant::now();
     assert_eq!(code(socket.accept().await), Some(ErrorCode::TimedOut));
     assert!(
-        begin.elapsed() < Duration::from_millis(350),
+        begin.elapsed() < Duration::from_secs(2),
         "{:?}",
         begin.elapsed()
     );
@@ -294,7 +294,7 @@ async fn many_names_of_one_address_do_not_make_a_connect_slow() {
         .await;
     assert_eq!(code(denied), Some(ErrorCode::AccessDenied));
     assert!(
-        begin.elapsed() < Duration::from_millis(20),
+        begin.elapsed() < Duration::from_millis(500),
         "{:?}",
         begin.elapsed()
     );
