@@ -39,25 +39,35 @@
 
 mod address;
 mod audit;
+mod batch;
+mod correspondents;
+mod datagram;
 mod error;
+mod guest;
+mod inet;
 mod network;
 mod options;
 mod os;
 mod pins;
+mod poller;
 mod readiness;
+mod ready;
 mod resolve;
 mod resolver;
 pub mod service;
 mod socket;
 mod transfer;
+mod unix;
 mod wait;
 
 pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
 pub use audit::{Audit, Event, Silent};
+pub use datagram::Datagram;
 pub use error::{Error, ErrorCode};
 pub use network::Network;
+pub use poller::{PollEvent, Poller};
+pub use ready::Ready;
 pub use resolve::{AddressInfo, ResolveHints};
 pub use resolver::{Answer, DnsResolver, Pending, Resolver, TableResolver};
 pub use socket::Socket;
-pub use tokio::io::Interest;
 pub use transfer::{ReceiveOptions, SendOptions};
