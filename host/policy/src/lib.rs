@@ -139,6 +139,7 @@ mod parser;
 mod percent;
 mod permit;
 mod policy;
+mod port_index;
 mod ports;
 mod protocol;
 mod question;
