@@ -244,11 +244,9 @@ fn must_be(name: &UnixName, located: &Located) -> io::Result<()> {
 
 /// An address as the OS tells it.
 pub(crate) fn address(told: &SocketAddrUnix) -> UnixAddress {
-    if let Some(name) = told.abstract_name() {
-        return UnixAddress::Abstract(name.to_vec());
-    }
-    match told.path_bytes() {
-        Some(path) => UnixAddress::Path(path.to_vec()),
-        None => UnixAddress::Unnamed,
+    match (told.path_bytes(), told.abstract_name()) {
+        (Some(path), _) => UnixAddress::Path(path.to_vec()),
+        (None, Some(name)) if !name.is_empty() => UnixAddress::Abstract(name.to_vec()),
+        (None, _) => UnixAddress::Unnamed,
     }
 }

@@ -1,0 +1,458 @@
+//! Unix sockets: names are judged as they are asked for and as they really are.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and the peers are not guests"
+)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use portcullis_net::{
+    Endpoint, ErrorCode, Family, Network, Ready, ReceiveOptions, SendOptions, Socket,
+    SocketAddress, SocketType, UnixAddress,
+};
+use portcullis_policy::Policy;
+use tempfile::TempDir;
+
+/// A folder whose own path goes through no link.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir_in("/tmp").unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir(&path).unwrap();
+        path
+    }
+}
+
+fn network(allow: &[String]) -> Network {
+    let policy = allow
+        .iter()
+        .fold(Policy::builder(), |policy, grant| policy.allow(grant));
+    Network::new(policy.build().unwrap())
+}
+
+fn open(network: &Network, kind: SocketType) -> Socket {
+    let mut socket = network.open(Family::Unix, kind, 0).unwrap();
+    socket.set_timeout(Some(Duration::from_secs(20)));
+    socket
+}
+
+fn path_endpoint(path: &Path) -> Endpoint {
+    let path = path.as_os_str().as_bytes().to_vec();
+    Endpoint::Address(SocketAddress::Unix(UnixAddress::Path(path)))
+}
+
+fn abstract_endpoint(name: &str) -> Endpoint {
+    Endpoint::Address(SocketAddress::Unix(UnixAddress::Abstract(name.into())))
+}
+
+fn grant(verb: &str, path: &Path) -> String {
+    format!("{verb}:{}", path.display())
+}
+
+fn code<T>(result: Result<T, portcullis_net::Error>) -> Option<ErrorCode> {
+    result.err().map(|error| error.code())
+}
+
+async fn receive(socket: &Socket) -> Vec<u8> {
+    socket.receive(64, ReceiveOptions::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_connects_to_what_is_granted_and_nothing_else() {
+    let folder = Folder::new();
+    let (granted, other) = (folder.path("granted"), folder.path("other"));
+    let listener = UnixListener::bind(&granted).unwrap();
+    let _other = UnixListener::bind(&other).unwrap();
+    let network = network(&[grant("connect unix", &granted)]);
+    let socket = open(&network, SocketType::Stream);
+    let refused = socket.connect(&path_endpoint(&other)).await.unwrap_err();
+    assert_eq!(
+        refused.message(),
+        format!("connect unix:{} is not granted", other.display())
+    );
+    socket.connect(&path_endpoint(&granted)).await.unwrap();
+    let (mut visitor, _) = listener.accept().unwrap();
+    socket.send_all(b"hello").await.unwrap();
+    let mut heard = [0; 5];
+    visitor.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"hello");
+    let peer = socket.remote_address().unwrap();
+    let path = granted.as_os_str().as_bytes().to_vec();
+    assert_eq!(peer, SocketAddress::Unix(UnixAddress::Path(path)));
+}
+
+/// What is not granted is not looked at either: whether it is there is no
+/// business of the guest's.
+#[tokio::test]
+async fn an_ungranted_path_tells_nothing() {
+    let folder = Folder::new();
+    let _there = UnixListener::bind(folder.path("there")).unwrap();
+    let network = network(&[grant("connect unix", &folder.path("granted"))]);
+    for name in ["there", "missing", "missing/deeper"] {
+        let path = path_endpoint(&folder.path(name));
+        let refused = open(&network, SocketType::Stream).connect(&path).await;
+        assert_eq!(code(refused), Some(ErrorCode::AccessDenied), "{name}");
+    }
+    let granted = path_endpoint(&folder.path("granted"));
+    let missing = open(&network, SocketType::Stream).connect(&granted).await;
+    assert_eq!(code(missing), Some(ErrorCode::NotFound));
+}
+
+#[tokio::test]
+async fn a_listener_serves_native_clients_under_its_own_name() {
+    let folder = Folder::new();
+    let path = folder.path("web.sock");
+    let network = network(&[grant("listen unix", &path)]);
+    let socket = open(&network, SocketType::Stream);
+    assert_eq!(code(socket.listen(None)), Some(ErrorCode::InvalidArgument));
+    socket.bind(&path_endpoint(&path)).await.unwrap();
+    socket.listen(None).unwrap();
+    let client = thread::spawn({
+        let path = path.clone();
+        move || {
+            let mut client = UnixStream::connect(&path).unwrap();
+            let peer = client.peer_addr().unwrap();
+            client.write_all(b"hello").unwrap();
+            peer.as_pathname().map(Path::to_owned)
+        }
+    });
+    let (connection, peer) = socket.accept().await.unwrap();
+    assert_eq!(peer, SocketAddress::Unix(UnixAddress::Unnamed));
+    assert_eq!(receive(&connection).await, b"hello");
+    assert_eq!(client.join().unwrap(), Some(path.clone()));
+    assert_eq!(
+        connection.local_address().unwrap(),
+        socket.local_address().unwrap()
+    );
+    drop(socket);
+    assert!(path.exists(), "unlinking is for the guest, as in POSIX");
+    let again = open(&network, SocketType::Stream)
+        .bind(&path_endpoint(&path))
+        .await;
+    assert_eq!(code(again), Some(ErrorCode::AddressInUse));
+}
+
+#[tokio::test]
+async fn a_refused_bind_leaves_no_trace() {
+    let folder = Folder::new();
+    let network = network(&[grant("listen unix", &folder.path("granted"))]);
+    let other = folder.path("other");
+    let refused = open(&network, SocketType::Stream)
+        .bind(&path_endpoint(&other))
+        .await;
+    assert_eq!(code(refused), Some(ErrorCode::AccessDenied));
+    assert!(!other.exists());
+}
+
+#[tokio::test]
+async fn a_link_leads_no_further_than_what_is_granted() {
+    let folder = Folder::new();
+    let (inside, outside) = (folder.folder("inside"), folder.folder("outside"));
+    fs::create_dir(inside.join("deeper")).unwrap();
+    symlink(&outside, inside.join("folder-out")).unwrap();
+    symlink(inside.join("deeper"), inside.join("folder-in")).unwrap();
+    symlink(outside.join("secret"), inside.join("socket-out")).unwrap();
+    symlink(inside.join("deeper/open"), inside.join("socket-in")).unwrap();
+    let _secret = UnixListener::bind(outside.join("secret")).unwrap();
+    let _open = UnixListener::bind(inside.join("deeper/open")).unwrap();
+    let tree = format!("{}/**", inside.display());
+    let network = network(&[
+        format!("connect unix:{tree}"),
+        format!("listen unix:{tree}"),
+    ]);
+    let connect = async |name: &str| {
+        let socket = open(&network, SocketType::Stream);
+        code(socket.connect(&path_endpoint(&inside.join(name))).await)
+    };
+    assert_eq!(
+        connect("folder-out/secret").await,
+        Some(ErrorCode::AccessDenied)
+    );
+    assert_eq!(connect("socket-out").await, Some(ErrorCode::AccessDenied));
+    assert_eq!(connect("folder-in/open").await, None);
+    assert_eq!(connect("socket-in").await, None);
+    let bind = async |name: &str| {
+        let socket = open(&network, SocketType::Stream);
+        code(socket.bind(&path_endpoint(&inside.join(name))).await)
+    };
+    assert_eq!(bind("folder-out/new").await, Some(ErrorCode::AccessDenied));
+    assert!(!outside.join("new").exists());
+    assert_eq!(bind("folder-in/new").await, None);
+    assert!(inside.join("deeper/new").exists());
+    assert_eq!(bind("socket-out").await, Some(ErrorCode::AddressInUse));
+    assert_eq!(
+        bind("../outside/new").await,
+        Some(ErrorCode::InvalidArgument)
+    );
+    assert!(!outside.join("new").exists());
+}
+
+/// The guest hears its own words, not where the link leads.
+#[tokio::test]
+async fn a_denial_tells_the_guest_nothing_of_links() {
+    let folder = Folder::new();
+    let secret = folder.path("secret");
+    let _listener = UnixListener::bind(&secret).unwrap();
+    let link = folder.path("link");
+    symlink(&secret, &link).unwrap();
+    let network = network(&[grant("connect unix", &link)]);
+    let socket = open(&network, SocketType::Stream);
+    let refused = socket.connect(&path_endpoint(&link)).await.unwrap_err();
+    assert_eq!(
+        refused.message(),
+        format!("connect unix:{} is not granted", link.display())
+    );
+}
+
+/// Somebody swaps a folder for a link, over and over, while a guest binds and
+/// connects through it.
+#[tokio::test]
+async fn swapped_folders_lead_nowhere_else() {
+    let folder = Folder::new();
+    let (inside, outside) = (folder.folder("inside"), folder.folder("outside"));
+    let (current, spare, link) = (
+        inside.join("current"),
+        inside.join("spare"),
+        inside.join("link"),
+    );
+    fs::create_dir(&current).unwrap();
+    symlink(&outside, &link).unwrap();
+    let secret = UnixListener::bind(outside.join("secret")).unwrap();
+    secret.set_nonblocking(true).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let swapper = thread::spawn({
+        let over = Arc::clone(&over);
+        move || {
+            let mut swaps = 0_u32;
+            while !over.load(Ordering::Relaxed) {
+                fs::rename(&current, &spare).unwrap();
+                fs::rename(&link, &current).unwrap();
+                fs::rename(&current, &link).unwrap();
+                fs::rename(&spare, &current).unwrap();
+                swaps += 1;
+            }
+            swaps
+        }
+    });
+    let tree = format!("{}/**", inside.display());
+    let network = network(&[
+        format!("connect unix:{tree}"),
+        format!("listen unix:{tree}"),
+    ]);
+    let mut bound = 0;
+    for number in 0..3000 {
+        let path = inside.join(format!("current/{number}"));
+        let socket = open(&network, SocketType::Stream);
+        bound += u32::from(socket.bind(&path_endpoint(&path)).await.is_ok());
+        let secret = path_endpoint(&inside.join("current/secret"));
+        let reached = open(&network, SocketType::Stream).connect(&secret).await;
+        assert!(reached.is_err());
+    }
+    over.store(true, Ordering::Relaxed);
+    let swaps = swapper.join().unwrap();
+    assert!(bound > 0 && swaps > 100, "{bound} bound in {swaps} swaps");
+    assert!(secret.accept().is_err(), "somebody got through");
+    let names: Vec<_> = fs::read_dir(&outside).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+}
+
+#[tokio::test]
+async fn abstract_names_are_apart_from_paths() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("portcullis-test-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let listener = UnixListener::bind_addr(&address).unwrap();
+    let granted = network(&[format!("connect unix:@{name}")]);
+    let socket = open(&granted, SocketType::Stream);
+    socket.connect(&abstract_endpoint(&name)).await.unwrap();
+    listener.accept().unwrap();
+    let paths = network(&["connect unix:/**".into()]);
+    let refused = open(&paths, SocketType::Stream)
+        .connect(&abstract_endpoint(&name))
+        .await;
+    assert_eq!(code(refused), Some(ErrorCode::AccessDenied));
+
+    let own = format!("{name}-own");
+    let listens = network(&[
+        format!("listen unix:@{own}"),
+        format!("connect unix:@{own}"),
+    ]);
+    let server = open(&listens, SocketType::Seqpacket);
+    server.bind(&abstract_endpoint(&own)).await.unwrap();
+    server.listen(None).unwrap();
+    let client = open(&listens, SocketType::Seqpacket);
+    client.connect(&abstract_endpoint(&own)).await.unwrap();
+    let (connection, _) = server.accept().await.unwrap();
+    client.send(b"one", SendOptions::default()).await.unwrap();
+    client.send(b"other", SendOptions::default()).await.unwrap();
+    let first = connection
+        .receive_from(2, ReceiveOptions::default())
+        .await
+        .unwrap();
+    assert_eq!((first.data.as_slice(), first.length), (&b"on"[..], 3));
+    assert_eq!(receive(&connection).await, b"other");
+}
+
+#[tokio::test]
+async fn datagrams_go_where_they_may_and_answers_come_back() {
+    let folder = Folder::new();
+    let (server, client) = (folder.path("server"), folder.path("client"));
+    let native = UnixDatagram::bind(&server).unwrap();
+    let granted = network(&[
+        format!("connect unixgram:{}", server.display()),
+        format!("bind unixgram:{}", client.display()),
+    ]);
+    let socket = open(&granted, SocketType::Datagram);
+    socket.bind(&path_endpoint(&client)).await.unwrap();
+    let send = |to: &Path| {
+        let (socket, to) = (socket.duplicate(), path_endpoint(to));
+        async move { socket.send_to(b"hello", SendOptions::default(), &to).await }
+    };
+    send(&server).await.unwrap();
+    let mut heard = [0; 16];
+    let (length, source) = native.recv_from(&mut heard).unwrap();
+    assert_eq!(&heard[..length], b"hello");
+    assert_eq!(
+        source.as_pathname(),
+        Some(client.as_path()),
+        "peers see the name"
+    );
+
+    // Somebody else may not write to it, whoever was written to may.
+    let stranger = UnixDatagram::unbound().unwrap();
+    stranger.send_to(b"stranger", &client).unwrap();
+    native
+        .send_to(b"answer", source.as_pathname().unwrap())
+        .unwrap();
+    assert_eq!(receive(&socket).await, b"answer");
+    assert_eq!(
+        code(send(&folder.path("other")).await),
+        Some(ErrorCode::AccessDenied)
+    );
+}
+
+#[tokio::test]
+async fn a_datagram_listener_answers_who_wrote() {
+    let folder = Folder::new();
+    let (server, client, other) = (
+        folder.path("server"),
+        folder.path("client"),
+        folder.path("other"),
+    );
+    let network = network(&[format!("listen unixgram:{}", server.display())]);
+    let socket = open(&network, SocketType::Datagram);
+    socket.bind(&path_endpoint(&server)).await.unwrap();
+    let native = UnixDatagram::bind(&client).unwrap();
+    let _other = UnixDatagram::bind(&other).unwrap();
+    native.send_to(b"ping", &server).unwrap();
+    let datagram = socket
+        .receive_from(64, ReceiveOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(datagram.data, b"ping");
+    let answer = |to: &Path| {
+        let (socket, to) = (socket.duplicate(), path_endpoint(to));
+        async move { socket.send_to(b"pong", SendOptions::default(), &to).await }
+    };
+    answer(&client).await.unwrap();
+    let mut heard = [0; 16];
+    assert_eq!(native.recv(&mut heard).unwrap(), 4);
+    assert_eq!(code(answer(&other).await), Some(ErrorCode::AccessDenied));
+    // Who makes their name lead elsewhere gets no answer there.
+    fs::remove_file(&client).unwrap();
+    symlink(&other, &client).unwrap();
+    assert_eq!(code(answer(&client).await), Some(ErrorCode::AccessDenied));
+    // Nor does a batch lose those without a name.
+    for _ in 0..3 {
+        UnixDatagram::unbound()
+            .unwrap()
+            .send_to(b"x", &server)
+            .unwrap();
+    }
+    let batch = socket
+        .receive_datagrams(8, 16, ReceiveOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(batch.len(), 3);
+    assert_eq!(batch[0].source, SocketAddress::Unix(UnixAddress::Unnamed));
+}
+
+#[tokio::test]
+async fn pairs_need_no_grant_and_reach_nobody_else() {
+    let network = network(&[]);
+    for kind in [
+        SocketType::Stream,
+        SocketType::Seqpacket,
+        SocketType::Datagram,
+    ] {
+        let (one, other) = network.pair(Family::Unix, kind, 0).unwrap();
+        one.send(b"ping", SendOptions::default()).await.unwrap();
+        other.ready(Ready::READABLE).await;
+        assert_eq!(receive(&other).await, b"ping", "{kind:?}");
+        other.send(b"pong", SendOptions::default()).await.unwrap();
+        assert_eq!(receive(&one).await, b"pong", "{kind:?}");
+        let elsewhere = path_endpoint(Path::new("/dev/log"));
+        let sent = one.send_to(b"x", SendOptions::default(), &elsewhere).await;
+        match kind {
+            SocketType::Datagram => assert_eq!(code(sent), Some(ErrorCode::AccessDenied)),
+            SocketType::Stream => assert_eq!(code(sent), Some(ErrorCode::IsConnected)),
+            _ => assert_eq!(sent.unwrap(), 1, "goes to the peer"),
+        }
+    }
+    let inet = network.pair(Family::Inet, SocketType::Stream, 0);
+    assert_eq!(code(inet), Some(ErrorCode::NotSupported));
+}
+
+#[tokio::test]
+async fn a_connect_waits_for_room_in_the_queue() {
+    let folder = Folder::new();
+    let path = folder.path("busy");
+    let listener =
+        socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    listener
+        .bind(&socket2::SockAddr::unix(&path).unwrap())
+        .unwrap();
+    listener.listen(0).unwrap();
+    let network = network(&[grant("connect unix", &path)]);
+    let first = open(&network, SocketType::Stream);
+    first.connect(&path_endpoint(&path)).await.unwrap();
+    let mut second = open(&network, SocketType::Stream);
+    second.set_timeout(Some(Duration::ZERO));
+    assert_eq!(
+        code(second.connect(&path_endpoint(&path)).await),
+        Some(ErrorCode::WouldBlock)
+    );
+    second.set_timeout(Some(Duration::from_millis(50)));
+    assert_eq!(
+        code(second.connect(&path_endpoint(&path)).await),
+        Some(ErrorCode::TimedOut)
+    );
+    second.set_timeout(None);
+    let accepts = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        (listener.accept().unwrap().0, listener)
+    });
+    second.connect(&path_endpoint(&path)).await.unwrap();
+    accepts.join().unwrap();
+}
