@@ -41,6 +41,13 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "HOST[::GUEST]")]
     pub(crate) dir: Vec<String>,
 
+    /// Open a socket for the program, which then needs no grant for it.
+    ///
+    /// It listens, or connects where the endpoint follows `connect`; the
+    /// program finds it by its name.
+    #[arg(long, value_name = "NAME=[connect ]ENDPOINT")]
+    pub(crate) socket: Vec<String>,
+
     /// The component.
     pub(crate) program: PathBuf,
 

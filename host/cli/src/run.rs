@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
-use portcullis::{Engine, Network, Outcome, Policy, Program};
+use portcullis::{Ctx, Engine, Network, Outcome, Policy, Program};
 
 use crate::arguments::{PolicyArguments, RunArguments};
 use crate::cache;
@@ -26,9 +26,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime
-        .block_on(program.run(wasi, network))
-        .map_err(with_causes)?;
+    let outcome = runtime.block_on(async {
+        let mut ctx = Ctx::new(network);
+        for socket in &arguments.socket {
+            preopen(&mut ctx, socket).await?;
+        }
+        program.run(wasi, ctx).await.map_err(with_causes)
+    })?;
     report.finish();
     match outcome {
         Outcome::Exit(code) => Ok(Exit::Guest(code)),
@@ -40,6 +44,20 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
             Ok(Exit::Trap)
         }
     }
+}
+
+/// Opens a socket for the program: `web=tcp://0.0.0.0:443`.
+async fn preopen(ctx: &mut Ctx, socket: &str) -> Result<()> {
+    let (name, grant) = match socket.split_once('=') {
+        Some((name, grant)) if !name.is_empty() => (name, grant),
+        _ => bail!("--socket {socket}: give a name, as in `web={socket}`"),
+    };
+    if ctx.preopens().iter().any(|(other, _)| other == name) {
+        bail!("--socket {socket}: there is a socket `{name}` already; give each a name of its own");
+    }
+    ctx.preopen(name, grant)
+        .await
+        .with_context(|| format!("--socket {socket}"))
 }
 
 /// The text without what a terminal would act on.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::nearest::{Differences, Nearest};
 use crate::question::Question;
@@ -16,7 +17,7 @@ use crate::{Grant, Name, Reason};
 #[derive(Debug, Default)]
 pub struct Layer {
     pub(crate) allow: Rules,
-    pub(crate) deny: Rules,
+    pub(crate) deny: Arc<Rules>,
     /// The allows once more, in order: to find the nearest one for a denial.
     allowed: Vec<Grant>,
     pub(crate) host_name: Option<Name>,
@@ -41,11 +42,24 @@ impl Layer {
     ) -> Self {
         Self {
             allow: Rules::new(Role::Allow, &allow),
-            deny: Rules::new(Role::Deny, deny),
+            deny: Arc::new(Rules::new(Role::Deny, deny)),
             allowed: allow,
             host_name,
             hosts_by_address: by_address(&hosts),
             hosts,
+        }
+    }
+
+    /// The same but for its grants, of which there is only this one.
+    pub(crate) fn granting(&self, grant: &Grant) -> Self {
+        let allowed = vec![grant.clone()];
+        Self {
+            allow: Rules::new(Role::Allow, &allowed),
+            deny: Arc::clone(&self.deny),
+            allowed,
+            host_name: self.host_name.clone(),
+            hosts: self.hosts.clone(),
+            hosts_by_address: self.hosts_by_address.clone(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::layer::Layer;
-use crate::{Canonical, Denial, Name, Permit, PolicyBuilder, Request};
+use crate::{Canonical, Denial, Grant, Name, Permit, PolicyBuilder, Request};
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
 ///
@@ -53,6 +53,18 @@ impl Policy {
                 .iter()
                 .chain(narrower.layers())
                 .cloned()
+                .collect(),
+        }
+    }
+
+    /// The policy with the same denies and the same `[hosts]`, that grants
+    /// `grant` and nothing else: for a socket that is handed to a guest.
+    #[must_use]
+    pub fn granting(&self, grant: &Grant) -> Self {
+        Self {
+            outer: Arc::new(self.outer.granting(grant)),
+            inner: (self.inner.iter())
+                .map(|layer| Arc::new(layer.granting(grant)))
                 .collect(),
         }
     }

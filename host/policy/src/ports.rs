@@ -20,6 +20,17 @@ impl Ports {
         }
     }
 
+    /// The port, where it is only one.
+    pub(crate) fn single(&self) -> Option<u16> {
+        match self {
+            Self::All => None,
+            Self::List(items) => match items.as_slice() {
+                [item] if item.start() == item.end() => Some(*item.start()),
+                _ => None,
+            },
+        }
+    }
+
     /// Whether no port is left out, but for the 0 that is none.
     pub(crate) fn are_complete(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! What a store keeps for the contract, and how the host functions get at it.
 
-use portcullis_net::{Network, Socket};
+use portcullis_net::{Network, PreopenError, Socket};
 use wasmtime::component::ResourceTable;
 
 /// What one instance may do with the network.
@@ -21,12 +21,22 @@ impl Ctx {
         }
     }
 
-    /// Hands a socket to the guest under a name. It keeps the network that it
-    /// was opened from, so it is good for what that allows.
-    #[must_use]
-    pub fn with_socket(mut self, name: impl Into<String>, socket: Socket) -> Self {
+    /// Opens a socket for the guest and hands it over under a name: listening,
+    /// as with `tcp://0.0.0.0:443`, or connected, as with
+    /// `connect tcp://db.internal:5432`. It is good for that, whatever the
+    /// network grants.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Network::preopen`].
+    pub async fn preopen(
+        &mut self,
+        name: impl Into<String>,
+        grant: &str,
+    ) -> Result<(), PreopenError> {
+        let socket = self.network.preopen(grant).await?;
         self.preopens.push((name.into(), socket));
-        self
+        Ok(())
     }
 
     /// The sockets that the guest was handed, by name.
@@ -37,6 +47,12 @@ impl Ctx {
     /// What the guest gets from `default-network`.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+}
+
+impl From<Network> for Ctx {
+    fn from(network: Network) -> Self {
+        Self::new(network)
     }
 }
 

@@ -77,7 +77,7 @@ pub use engine::Engine;
 pub use failure::Failure;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
-    Audit, DnsResolver, Event, Network, Resolver, Silent, Socket, TableResolver,
+    Audit, DnsResolver, Event, Network, PreopenError, Resolver, Silent, Socket, TableResolver,
 };
 pub use portcullis_policy::{Denial, Name, NameError, Policy, PolicyBuilder, PolicyError};
 pub use program::{LoadError, Outcome, Program};

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use portcullis_net::Network;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -94,16 +93,17 @@ impl Program {
     }
 
     /// Runs the program to its end, with `wasi` for everything but the network.
-    /// Dropping the future ends it at once.
+    /// A [`Network`](portcullis_net::Network) will do as a context. Dropping the
+    /// future ends it at once.
     ///
     /// # Errors
     ///
     /// Where no instance can be made, for lack of memory say. What the program
     /// itself does wrong is an [`Outcome`].
-    pub async fn run(&self, wasi: WasiCtx, network: Network) -> wasmtime::Result<Outcome> {
+    pub async fn run(&self, wasi: WasiCtx, ctx: impl Into<Ctx>) -> wasmtime::Result<Outcome> {
         let state = State {
             wasi,
-            portcullis: Ctx::new(network),
+            portcullis: ctx.into(),
             table: ResourceTable::new(),
         };
         let mut store = Store::new(self.command.engine(), state);

@@ -20,6 +20,7 @@ mod listen;
 mod lookup;
 mod model;
 mod names;
+mod openings;
 mod policies;
 mod properties;
 mod reverse;
