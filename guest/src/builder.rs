@@ -9,6 +9,7 @@ use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{ErrorCode, error_code};
 use crate::network::Network;
 use crate::socket::{Family, Socket, SocketType};
+use crate::task::{Async, timeout};
 
 /// How many connections wait to be accepted, as in `std::net`.
 const BACKLOG: u32 = 128;
@@ -131,21 +132,45 @@ impl<'a> SocketBuilder<'a> {
     /// `TimedOut`; those of the contract's `bind` and `connect`.
     pub fn connect(&self, remote: impl ToEndpoint) -> io::Result<Socket> {
         let remote = remote.to_endpoint()?;
-        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(zero_timeout());
+        self.refuse_zero_timeout()?;
+        let mut attempts = Attempts::default();
+        for family in families(&[Some(&remote), self.source.as_ref()]) {
+            let attempt = self.open_at_source(family).and_then(|socket| {
+                socket.set_timeout(self.timeout);
+                socket.connect(&remote)?;
+                socket.set_timeout(None);
+                Ok(socket)
+            });
+            match attempt {
+                Ok(socket) => return Ok(socket),
+                Err(error) => attempts.failed(error),
+            }
         }
-        self.for_each_family(&[Some(&remote), self.source.as_ref()], |socket| {
-            if let Some(source) = &self.source {
-                socket.bind(source)?;
+        Err(attempts.into_error())
+    }
+
+    /// The same without holding up the other tasks.
+    pub(crate) async fn connect_async(&self, remote: impl ToEndpoint) -> io::Result<Async<Socket>> {
+        let remote = remote.to_endpoint()?;
+        self.refuse_zero_timeout()?;
+        let mut attempts = Attempts::default();
+        for family in families(&[Some(&remote), self.source.as_ref()]) {
+            match self.attempt_async(family, &remote).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => attempts.failed(error),
             }
-            if self.timeout.is_none() {
-                return socket.connect(&remote);
-            }
-            socket.set_timeout(self.timeout);
-            socket.connect(&remote)?;
-            socket.set_timeout(None);
-            Ok(())
-        })
+        }
+        Err(attempts.into_error())
+    }
+
+    async fn attempt_async(&self, family: Family, remote: &Endpoint) -> io::Result<Async<Socket>> {
+        let socket = Async::new(self.open_at_source(family)?)?;
+        let connect = socket.connect(|socket| socket.connect(remote));
+        match self.timeout {
+            Some(limit) => timeout(limit, connect).await??,
+            None => connect.await?,
+        }
+        Ok(socket)
     }
 
     /// Opens a socket and binds it to `local`. Needs a `listen` or `bind` grant.
@@ -155,7 +180,7 @@ impl<'a> SocketBuilder<'a> {
     /// `PermissionDenied` without a grant; those of the contract's `bind`.
     pub fn bind(&self, local: impl ToEndpoint) -> io::Result<Socket> {
         let local = local.to_endpoint()?;
-        self.for_each_family(&[Some(&local)], |socket| socket.bind(&local))
+        self.first_of_families(&local, |socket| socket.bind(&local))
     }
 
     /// Opens a socket, binds it to `local` and listens. Needs a `listen` grant.
@@ -169,49 +194,47 @@ impl<'a> SocketBuilder<'a> {
     /// `listen`.
     pub fn listen(&self, local: impl ToEndpoint) -> io::Result<Socket> {
         let local = local.to_endpoint()?;
-        self.for_each_family(&[Some(&local)], |socket| {
+        self.first_of_families(&local, |socket| {
             socket.set_reuse_address(true)?;
             socket.bind(&local)?;
             socket.listen(Some(self.backlog))
         })
     }
 
-    /// Opens a socket of each family that all of `endpoints` may have, prepares
-    /// it and lets `start` set it to work, until one does.
-    fn for_each_family(
+    /// Opens a socket of each family that `local` may have and lets `start` set it
+    /// to work, until one does.
+    fn first_of_families(
         &self,
-        endpoints: &[Option<&Endpoint>],
+        local: &Endpoint,
         start: impl Fn(&Socket) -> io::Result<()>,
     ) -> io::Result<Socket> {
-        let mut failure: Option<io::Error> = None;
-        for family in [Family::Inet6, Family::Inet] {
-            if !endpoints
-                .iter()
-                .flatten()
-                .all(|endpoint| may_be(endpoint, family))
-            {
-                continue;
-            }
-            let started = self.open(family).and_then(|socket| {
+        let mut attempts = Attempts::default();
+        for family in families(&[Some(local)]) {
+            let attempt = self.open(family).and_then(|socket| {
                 start(&socket)?;
                 Ok(socket)
             });
-            match started {
+            match attempt {
                 Ok(socket) => return Ok(socket),
-                Err(error) => match failure {
-                    // That one family has no address says less than why the
-                    // other did not answer.
-                    Some(_) if lacks_family(&error) => {}
-                    _ => failure = Some(error),
-                },
+                Err(error) => attempts.failed(error),
             }
         }
-        Err(failure.unwrap_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                "the addresses to connect from and to are of different families",
-            )
-        }))
+        Err(attempts.into_error())
+    }
+
+    fn open_at_source(&self, family: Family) -> io::Result<Socket> {
+        let socket = self.open(family)?;
+        if let Some(source) = &self.source {
+            socket.bind(source)?;
+        }
+        Ok(socket)
+    }
+
+    fn refuse_zero_timeout(&self) -> io::Result<()> {
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(zero_timeout());
+        }
+        Ok(())
     }
 
     fn open(&self, family: Family) -> io::Result<Socket> {
@@ -249,6 +272,14 @@ pub(crate) fn zero_timeout() -> io::Error {
     )
 }
 
+/// The families that all of these may have, in the order to try them.
+fn families(endpoints: &[Option<&Endpoint>]) -> impl Iterator<Item = Family> {
+    [Family::Inet6, Family::Inet].into_iter().filter(|family| {
+        let mut endpoints = endpoints.iter().flatten();
+        endpoints.all(|endpoint| may_be(endpoint, *family))
+    })
+}
+
 fn may_be(endpoint: &Endpoint, family: Family) -> bool {
     match endpoint {
         Endpoint::Address(SocketAddr::V4(_)) => family == Family::Inet,
@@ -257,9 +288,83 @@ fn may_be(endpoint: &Endpoint, family: Family) -> bool {
     }
 }
 
+/// Why no family would do.
+#[derive(Default)]
+struct Attempts {
+    failure: Option<io::Error>,
+}
+
+impl Attempts {
+    fn failed(&mut self, error: io::Error) {
+        // That one family has no address says less than why the other did not
+        // answer.
+        if self.failure.is_none() || !lacks_family(&error) {
+            self.failure = Some(error);
+        }
+    }
+
+    fn into_error(self) -> io::Error {
+        self.failure.unwrap_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "the addresses to connect from and to are of different families",
+            )
+        })
+    }
+}
+
 fn lacks_family(error: &io::Error) -> bool {
     matches!(
         error_code(error),
         Some(ErrorCode::NameFamilyNotSupported | ErrorCode::AddressFamilyNotSupported)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::from_host;
+    use crate::raw::types;
+
+    #[test]
+    fn a_name_may_be_of_either_family_and_an_address_of_its_own() {
+        check(&["example.com:80"], &[Family::Inet6, Family::Inet]);
+        check(&["127.0.0.1:80"], &[Family::Inet]);
+        check(&["[::1]:80"], &[Family::Inet6]);
+    }
+
+    #[test]
+    fn what_to_connect_from_and_to_are_of_one_family() {
+        check(&["example.com:80", "10.0.0.2:0"], &[Family::Inet]);
+        check(&["[::1]:80", "10.0.0.2:0"], &[]);
+    }
+
+    #[track_caller]
+    fn check(endpoints: &[&str], expected: &[Family]) {
+        let endpoints: Vec<Endpoint> = endpoints
+            .iter()
+            .map(|text| text.to_endpoint().unwrap())
+            .collect();
+        let endpoints: Vec<Option<&Endpoint>> = endpoints.iter().map(Some).collect();
+        assert_eq!(families(&endpoints).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_error_is_the_last_one_that_says_anything() {
+        let error = |code| {
+            from_host(types::Error {
+                code,
+                message: String::new(),
+            })
+        };
+        let mut attempts = Attempts::default();
+        attempts.failed(error(ErrorCode::NameFamilyNotSupported));
+        attempts.failed(error(ErrorCode::ConnectionRefused));
+        attempts.failed(error(ErrorCode::TimedOut));
+        attempts.failed(error(ErrorCode::NameFamilyNotSupported));
+        assert_eq!(
+            error_code(&attempts.into_error()),
+            Some(ErrorCode::TimedOut)
+        );
+    }
 }

@@ -45,6 +45,7 @@ mod preopens;
 mod shape;
 mod socket;
 mod socket_endpoint;
+pub mod task;
 mod tcp;
 mod udp;
 mod unix;
