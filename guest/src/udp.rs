@@ -9,7 +9,7 @@ use crate::error::{ErrorCode, from_host};
 use crate::network::Network;
 use crate::raw::types;
 use crate::shape::{over_connection, over_datagrams, over_options, over_socket};
-use crate::socket::{Family, Socket};
+use crate::socket::{Family, Socket, SocketType};
 
 /// A UDP socket: [`std::net::UdpSocket`].
 ///
@@ -64,6 +64,26 @@ impl UdpSocket {
             .network(network)
             .bind(local)
             .map(Self)
+    }
+
+    /// Opens a socket without an address. It gets one that the OS chooses when it
+    /// first sends or connects, which needs no grant of its own: what a client
+    /// wants that has a `connect` grant and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Those of the contract's `open`.
+    pub fn unbound(family: Family) -> io::Result<Self> {
+        Self::unbound_in(&Network::default(), family)
+    }
+
+    /// The same in `network`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the contract's `open`.
+    pub fn unbound_in(network: &Network, family: Family) -> io::Result<Self> {
+        network.open(family, SocketType::Datagram).map(Self)
     }
 
     /// Sets the peer: where `send` sends to, and whom alone `recv` receives from.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::Async;
 use crate::datagram::Datagram;
 use crate::endpoint::ToEndpoint;
+use crate::socket::Family;
 use crate::udp::UdpSocket;
 
 impl Async<UdpSocket> {
@@ -16,6 +17,15 @@ impl Async<UdpSocket> {
     /// Those of [`UdpSocket::bind`].
     pub fn bind(local: impl ToEndpoint) -> io::Result<Self> {
         Self::new(UdpSocket::bind(local)?)
+    }
+
+    /// Opens a socket without an address: [`UdpSocket::unbound`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`UdpSocket::unbound`].
+    pub fn unbound(family: Family) -> io::Result<Self> {
+        Self::new(UdpSocket::unbound(family)?)
     }
 
     /// Sends one datagram to `destination`.
