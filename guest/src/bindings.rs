@@ -14,4 +14,9 @@ wit_bindgen::generate!({
     world: "imports",
     generate_all,
     additional_derives: [PartialEq],
+    with: {
+        // One type for all that can be waited for: a socket's pollable goes into
+        // one list with those of the `wasip2` crate.
+        "wasi:io/poll@0.2.12": wasip2::io::poll,
+    },
 });

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use crate::address;
 use crate::raw::types::{self, NamedEndpoint, Service};
 
-/// Where to bind or connect: an address, or a name that the host will resolve.
+/// Where in the internet to bind, connect or send: an address, or a name that the
+/// host will resolve.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Endpoint {
     /// An address.
@@ -41,6 +42,13 @@ impl Endpoint {
 
 /// What [`std::net::ToSocketAddrs`] is to `std::net`, except that nothing is
 /// looked up: that is for the host, when it checks and connects.
+///
+/// | for | write |
+/// |---|---|
+/// | a name | `"example.com:80"`, `"example.com:http"`, `("example.com", 80)` |
+/// | every address of this machine, to bind to (Python's `''`) | `":80"`, `("", 80)` |
+/// | one family of them | `(Ipv4Addr::UNSPECIFIED, 80)`, `(Ipv6Addr::UNSPECIFIED, 80)` |
+/// | everybody on the network (Python's `'<broadcast>'`) | `(Ipv4Addr::BROADCAST, 80)` |
 ///
 /// ```
 /// use portcullis_guest::{Endpoint, ToEndpoint};

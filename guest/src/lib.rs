@@ -34,23 +34,44 @@
 
 mod address;
 mod bindings;
+mod builder;
+mod datagram;
 mod endpoint;
 mod error;
 mod lookup;
 mod network;
+mod poller;
+mod preopens;
+mod shape;
 mod socket;
+mod socket_endpoint;
+pub mod task;
 mod tcp;
+mod udp;
+mod unix;
 
+pub use address::SockAddr;
+pub use builder::SocketBuilder;
+pub use datagram::Datagram;
 pub use endpoint::{Endpoint, ToEndpoint};
 pub use error::{ErrorCode, error_code};
 pub use lookup::lookup;
 pub use network::Network;
-pub use socket::{Family, Socket, SocketType};
+pub use poller::{Event, Events, Poller};
+pub use preopens::{preopened, preopens};
+pub use raw::socket::{ReceiveFlags, SendFlags};
+pub use socket::{Family, Socket, SocketType, TcpKeepalive};
+pub use socket_endpoint::ToSocketEndpoint;
 pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixAddr, UnixDatagram, UnixIncoming, UnixListener, UnixStream};
 
 /// The contract itself, function by function, for what has no better shape
 /// here yet. See the WIT package `portcullis:sockets`.
 pub mod raw {
-    pub use crate::bindings::portcullis::sockets::{network, socket, types};
-    pub use crate::bindings::wasi::io::poll;
+    pub use crate::bindings::portcullis::sockets::{network, poll, preopens, socket, types};
+    /// `wasi:io/poll`, of which [`poll`] is the one for sockets. It is that of the
+    /// `wasip2` crate, so that what is subscribed to here goes into one list with
+    /// what is subscribed to there.
+    pub use wasip2::io::poll as wasi_poll;
 }

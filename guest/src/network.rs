@@ -9,8 +9,20 @@ use crate::socket::{Family, Socket, SocketType};
 /// The authority to use the network, within a policy.
 ///
 /// The types of this crate use the [`default`](Network::default) network, what
-/// the host granted to the program; code that is to do with less is handed an
-/// [`attenuate`](Network::attenuate)d one.
+/// the host granted to the program. Code that is to do with less is handed an
+/// [`attenuate`](Network::attenuate)d one, and opens its sockets in that: each
+/// constructor has a twin that ends in `_in`.
+///
+/// ```no_run
+/// use portcullis_guest::{Network, TcpStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let database_only = Network::default().attenuate(&["connect tcp://db.internal:5432"])?;
+/// let stream = TcpStream::connect_in(&database_only, "db.internal:5432")?;
+/// assert!(TcpStream::connect_in(&database_only, "example.com:80").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Network(network::Network);
 
@@ -21,6 +33,11 @@ impl Default for Network {
 }
 
 impl Network {
+    /// The contract's own handle, for what has no better shape here yet.
+    pub fn as_raw(&self) -> &network::Network {
+        &self.0
+    }
+
     /// Opens a socket with the usual protocol of its family and type: POSIX
     /// `socket`.
     ///
@@ -28,10 +45,37 @@ impl Network {
     ///
     /// As the contract says for the function of this name, here and below.
     pub fn open(&self, family: Family, socket_type: SocketType) -> io::Result<Socket> {
+        self.open_with_protocol(family, socket_type, 0)
+    }
+
+    /// The same with a protocol by its number, 6 for TCP; zero is the usual one.
+    pub fn open_with_protocol(
+        &self,
+        family: Family,
+        socket_type: SocketType,
+        protocol: u16,
+    ) -> io::Result<Socket> {
         self.0
-            .open(family, socket_type, 0)
-            .map(Socket::new)
+            .open(family, socket_type, protocol)
+            .map(Socket::from_raw)
             .map_err(from_host)
+    }
+
+    /// Opens two sockets that are connected with each other: POSIX `socketpair`.
+    pub fn pair(&self, family: Family, socket_type: SocketType) -> io::Result<(Socket, Socket)> {
+        self.pair_with_protocol(family, socket_type, 0)
+    }
+
+    /// The same with a protocol by its number.
+    pub fn pair_with_protocol(
+        &self,
+        family: Family,
+        socket_type: SocketType,
+        protocol: u16,
+    ) -> io::Result<(Socket, Socket)> {
+        let pair = self.0.pair(family, socket_type, protocol);
+        let (one, other) = pair.map_err(from_host)?;
+        Ok((Socket::from_raw(one), Socket::from_raw(other)))
     }
 
     /// A network that allows what this one allows and one of `grants` does as

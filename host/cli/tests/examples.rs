@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 use portcullis_tests::component;
@@ -68,6 +68,11 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+fn free_udp_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port()
+}
+
 #[test]
 fn the_greeting_pair_meets() {
     let port = free_port();
@@ -110,6 +115,56 @@ fn the_echo_server_echoes_one_visitor_after_the_other() {
             format!("echoed {} bytes", text.len())
         );
     }
+}
+
+#[test]
+fn the_async_echo_server_echoes_hundreds_of_visitors_at_once_until_q() {
+    const VISITORS: usize = 300;
+    let port = free_port();
+    let mut server = Example::start("echo-async-server", "echo-async/server.toml", "12349", port);
+    let mut server_says = server.lines();
+    assert_eq!(
+        server_says.next().unwrap(),
+        format!("Listening on 127.0.0.1:{port}")
+    );
+    let visitors: Vec<TcpStream> = (0..VISITORS)
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .collect();
+    // The last who came is the first who speaks, and nobody leaves before all
+    // have been answered.
+    for (number, mut visitor) in visitors.iter().enumerate().rev() {
+        write!(visitor, "{number:04}").unwrap();
+    }
+    for (number, mut visitor) in visitors.iter().enumerate() {
+        let mut echoed = [0; 4];
+        visitor.read_exact(&mut echoed).unwrap();
+        assert_eq!(str::from_utf8(&echoed).unwrap(), format!("{number:04}"));
+    }
+    drop(visitors);
+    for said in server_says.by_ref().take(VISITORS) {
+        assert!(said.starts_with("echoed 4 bytes to 127.0.0.1:"), "{said}");
+    }
+    let mut typed = server.child.stdin.take().unwrap();
+    typed.write_all(b"go on\nq\n").unwrap();
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn the_udp_pair_exchanges_datagrams() {
+    let port = free_udp_port();
+    let mut server = Example::start("udp-server", "udp/server.toml", "12348", port);
+    let mut server_says = server.lines();
+    assert_eq!(
+        server_says.next().unwrap(),
+        format!("Listening on 127.0.0.1:{port}")
+    );
+    let mut client = Example::start("udp-client", "udp/client.toml", "12348", port);
+    let said: Vec<String> = client.lines().collect();
+    assert_eq!(said, [format!("127.0.0.1:{port} says: HELLO")]);
+    let heard = server_says.next().unwrap();
+    assert!(heard.starts_with("127.0.0.1:"), "{heard}");
+    assert!(heard.ends_with(" says: hello"), "{heard}");
+    assert!(client.child.wait().unwrap().success());
 }
 
 #[test]
