@@ -139,6 +139,11 @@ impl Error {
         Self { code, message }
     }
 
+    /// A denial of what the guest asked for.
+    pub(crate) fn not_granted(request: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::AccessDenied, format!("{request} is not granted"))
+    }
+
     /// What kind of error it is.
     pub fn code(&self) -> ErrorCode {
         self.code
@@ -191,10 +196,7 @@ impl From<io::Error> for Error {
 /// operator.
 impl From<&Denial> for Error {
     fn from(denial: &Denial) -> Self {
-        Self::new(
-            ErrorCode::AccessDenied,
-            format!("{} is not granted", denial.request()),
-        )
+        Self::not_granted(denial.request())
     }
 }
 

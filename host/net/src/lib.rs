@@ -39,7 +39,9 @@
 
 mod address;
 mod audit;
+mod dns;
 mod error;
+mod hosts_file;
 mod network;
 mod options;
 mod os;
@@ -49,15 +51,18 @@ mod resolve;
 mod resolver;
 pub mod service;
 mod socket;
+mod table;
 mod transfer;
 mod wait;
 
 pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
 pub use audit::{Audit, Event, Silent};
+pub use dns::DnsResolver;
 pub use error::{Error, ErrorCode};
 pub use network::Network;
 pub use resolve::{AddressInfo, ResolveHints};
-pub use resolver::{Answer, DnsResolver, Pending, Resolver, TableResolver};
+pub use resolver::{Answer, Pending, Resolver};
 pub use socket::Socket;
+pub use table::TableResolver;
 pub use tokio::io::Interest;
 pub use transfer::{ReceiveOptions, SendOptions};

@@ -2,115 +2,70 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test fails by panicking, and the name server is not a guest"
+    reason = "a test fails by panicking, and its peers are not guests"
 )]
 
-use std::net::{SocketAddr, UdpSocket};
+mod name_server;
+
+use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use name_server::{
+    A, AAAA, CNAME, FORMAT_ERROR, NOT_IMPLEMENTED, NameServer, REFUSED, SERVER_FAILURE, Zone,
+};
 use portcullis_net::{
-    DnsResolver, Endpoint, ErrorCode, Family, Network, ResolveHints, Service, SocketType,
+    Audit, DnsResolver, Endpoint, ErrorCode, Event, Family, Network, ResolveHints, Service,
+    SocketAddress, SocketType,
 };
 use portcullis_policy::Policy;
 
-const A: u16 = 1;
-const AAAA: u16 = 28;
-
-/// A name server that knows `db.example` and remembers what it was asked.
-struct NameServer {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, u16)>>>,
+/// Addresses, aliases, and all that can go wrong.
+fn name_server() -> NameServer {
+    let zone = Zone::default()
+        .address("db.example", "192.0.2.7")
+        .address("db.example", "2001:db8::7")
+        .address_for("short.example", "192.0.2.7", 1)
+        .empty("empty.example")
+        .code("refused.example", A, REFUSED)
+        .code("refused.example", AAAA, REFUSED)
+        .code("broken.example", A, SERVER_FAILURE)
+        .code("broken.example", AAAA, SERVER_FAILURE)
+        .code("puzzled.example", A, FORMAT_ERROR)
+        .code("puzzled.example", AAAA, FORMAT_ERROR)
+        .code("unwilling.example", A, NOT_IMPLEMENTED)
+        .code("unwilling.example", AAAA, NOT_IMPLEMENTED)
+        // One family only, and one that nobody knows about.
+        .address("half.example", "192.0.2.8")
+        .code("half.example", AAAA, SERVER_FAILURE)
+        .empty("perhaps.example")
+        .code("perhaps.example", A, SERVER_FAILURE)
+        // Two aliases to an address.
+        .pointer("www.example", CNAME, "WEB.example")
+        .pointer("web.example", CNAME, "db.example")
+        .pointer("lost.example", CNAME, "nobody.example")
+        .pointer("round.example", CNAME, "about.example")
+        .pointer("about.example", CNAME, "round.example")
+        .pointer("strange.example", CNAME, "what is.this.example")
+        .address("what is.this.example", "192.0.2.9");
+    let long = (0..40).fold(zone, |zone, step| {
+        let (here, there) = (
+            format!("{step}.long.example"),
+            format!("{}.long.example", step + 1),
+        );
+        zone.pointer(&here, CNAME, &there)
+    });
+    long.address("40.long.example", "192.0.2.10").serve()
 }
 
-impl NameServer {
-    fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        let asked = Arc::<Mutex<Vec<(String, u16)>>>::default();
-        let log = Arc::clone(&asked);
-        thread::spawn(move || {
-            let mut query = [0; 512];
-            while let Ok((length, client)) = socket.recv_from(&mut query) {
-                let (name, kind, end) = question(&query[..length]);
-                log.lock().unwrap().push((name.clone(), kind));
-                socket
-                    .send_to(&answer(&query[..end], &name, kind), client)
-                    .unwrap();
-            }
-        });
-        Self { address, asked }
-    }
-
-    fn network(&self) -> Network {
-        let policy = Policy::builder().allow("resolve *").build().unwrap();
-        Network::new(policy).with_resolver(DnsResolver::at(self.address))
-    }
-
-    fn asked_names(&self) -> Vec<String> {
-        self.asked().map(|(name, _)| name).collect()
-    }
-
-    fn asked(&self) -> impl Iterator<Item = (String, u16)> + use<> {
-        self.asked.lock().unwrap().clone().into_iter()
-    }
-
-    /// How often IPv4 addresses were asked for.
-    fn asked_for_ipv4(&self) -> usize {
-        self.asked().filter(|(_, kind)| *kind == A).count()
-    }
+fn asked_names(server: &NameServer) -> Vec<String> {
+    server.asked().into_iter().map(|(name, _)| name).collect()
 }
 
-/// The name asked for, the type, and where the question ends (RFC 1035, 4.1).
-fn question(query: &[u8]) -> (String, u16, usize) {
-    let (mut labels, mut at) = (Vec::new(), 12);
-    while query[at] != 0 {
-        let end = at + 1 + usize::from(query[at]);
-        labels.push(String::from_utf8(query[at + 1..end].to_vec()).unwrap());
-        at = end;
-    }
-    let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
-    (labels.join(".").to_lowercase(), kind, at + 5)
-}
-
-fn answer(question: &[u8], name: &str, kind: u16) -> Vec<u8> {
-    let data: &[u8] = match (name, kind) {
-        ("db.example" | "short.example", A) => &[192, 0, 2, 7],
-        ("db.example", AAAA) => &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7],
-        _ => &[],
-    };
-    let code = match name {
-        "refused.example" => 5,
-        "broken.example" => 2,
-        "db.example" | "short.example" | "empty.example" => 0,
-        _ => 3,
-    };
-    let time_to_live: u32 = if name == "short.example" { 1 } else { 300 };
-    let mut reply = question.to_vec();
-    reply[2..12].copy_from_slice(&[
-        0x84,
-        0x80 | code,
-        0,
-        1,
-        0,
-        u8::from(!data.is_empty()),
-        0,
-        0,
-        0,
-        0,
-    ]);
-    if !data.is_empty() {
-        reply.extend([0xc0, 12]);
-        reply.extend(kind.to_be_bytes());
-        reply.extend([0, 1]);
-        reply.extend(time_to_live.to_be_bytes());
-        reply.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
-        reply.extend(data);
-    }
-    reply
+/// How often IPv4 addresses were asked for.
+fn asked_for_ipv4(server: &NameServer) -> usize {
+    server.asked().iter().filter(|(_, kind)| *kind == A).count()
 }
 
 async fn addresses(network: &Network, name: &str) -> Result<Vec<String>, ErrorCode> {
@@ -128,7 +83,7 @@ async fn addresses(network: &Network, name: &str) -> Result<Vec<String>, ErrorCo
 
 #[tokio::test]
 async fn a_name_has_its_addresses_of_both_families() {
-    let server = NameServer::start();
+    let server = name_server();
     let mut found = addresses(&server.network(), "DB.example.").await.unwrap();
     found.sort();
     assert_eq!(found, ["192.0.2.7", "2001:db8::7"]);
@@ -136,8 +91,15 @@ async fn a_name_has_its_addresses_of_both_families() {
 
 #[tokio::test]
 async fn failures_are_told_apart() {
-    let network = NameServer::start().network();
+    let network = name_server().network();
     for (name, code) in [
+        ("puzzled.example", ErrorCode::NameLookupFailed),
+        ("unwilling.example", ErrorCode::NameLookupFailed),
+        ("perhaps.example", ErrorCode::NameTemporaryFailure),
+        ("lost.example", ErrorCode::NameNotFound),
+        ("round.example", ErrorCode::NameNoData),
+        ("strange.example", ErrorCode::NameLookupFailed),
+        ("0.long.example", ErrorCode::NameLookupFailed),
         ("nobody.example", ErrorCode::NameNotFound),
         ("empty.example", ErrorCode::NameNoData),
         ("refused.example", ErrorCode::NameLookupFailed),
@@ -148,15 +110,130 @@ async fn failures_are_told_apart() {
 }
 
 #[tokio::test]
+async fn one_family_is_enough() {
+    let network = name_server().network();
+    let found = addresses(&network, "half.example").await;
+    assert_eq!(found.unwrap(), ["192.0.2.8"]);
+}
+
+async fn canonical_name(network: &Network, name: &str) -> Option<String> {
+    let hints = ResolveHints {
+        canonical_name: true,
+        ..ResolveHints::default()
+    };
+    let found = network.resolve(Some(name), None, hints).await.unwrap();
+    assert!(
+        found
+            .iter()
+            .skip(1)
+            .all(|info| info.canonical_name.is_none())
+    );
+    found.into_iter().next().unwrap().canonical_name
+}
+
+#[tokio::test]
+async fn the_canonical_name_is_the_end_of_the_aliases() {
+    let network = name_server().network();
+    for name in ["www.example", "web.example", "DB.example"] {
+        let found = canonical_name(&network, name).await;
+        assert_eq!(found.as_deref(), Some("db.example"), "{name}");
+        // From memory as well.
+        let found = canonical_name(&network, name).await;
+        assert_eq!(found.as_deref(), Some("db.example"), "{name}");
+    }
+    let found = canonical_name(&network, "25.long.example").await;
+    assert_eq!(found.as_deref(), Some("40.long.example"));
+}
+
+#[tokio::test]
+async fn the_name_asked_for_is_granted_and_not_what_it_is_an_alias_of() {
+    let server = name_server();
+    let check = async |grant: &str, expected| {
+        let network = server.network_within(Policy::builder().allow(grant).build().unwrap());
+        let found = addresses(&network, "www.example")
+            .await
+            .map(|found| found.len());
+        assert_eq!(found, expected, "{grant}");
+    };
+    check("resolve www.example", Ok(2)).await;
+    check("resolve web.example", Err(ErrorCode::AccessDenied)).await;
+    check("resolve db.example", Err(ErrorCode::AccessDenied)).await;
+}
+
+/// Remembers denials.
+#[derive(Clone, Default)]
+struct Denials(Arc<Mutex<Vec<String>>>);
+
+impl Audit for Denials {
+    fn record(&self, event: Event<'_>) {
+        if let Event::Denied(denial) = event {
+            self.0.lock().unwrap().push(denial.to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_alias_is_no_way_around_a_deny() {
+    let server = name_server();
+    for (deny, denied) in [
+        ("resolve web.example", "resolve web.example"),
+        ("resolve db.example", "resolve db.example"),
+        ("connect tcp://web.example:*", "resolve web.example"),
+        ("connect tcp://db.example:*", "resolve db.example"),
+    ] {
+        let policy = Policy::builder().allow("resolve *").deny(deny);
+        let denials = Denials::default();
+        let network = server.network_within(policy.build().unwrap());
+        let network = network.with_audit(denials.clone());
+        let hints = ResolveHints::default();
+        let error = network.resolve(Some("www.example"), None, hints).await;
+        // The guest hears of its own request.
+        let error = error.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::AccessDenied, "{deny}");
+        assert_eq!(error.message(), "resolve www.example is not granted");
+        let expected = format!("{denied}: denied by: {deny}");
+        assert_eq!(*denials.0.lock().unwrap(), [expected]);
+    }
+}
+
+#[tokio::test]
+async fn an_alias_is_no_way_around_a_deny_of_one_port() {
+    let server = name_server();
+    let policy = Policy::builder()
+        .allow("connect tcp://www.example:*")
+        .deny("connect tcp://web.example:443");
+    let denials = Denials::default();
+    let network = server.network_within(policy.build().unwrap());
+    let network = network.with_audit(denials.clone());
+    let socket = network.open(Family::Inet, SocketType::Stream, 0).unwrap();
+    let by_name = Endpoint::Name {
+        host: "www.example".into(),
+        port: Service::Port(443),
+    };
+    let error = socket.connect(&by_name).await.unwrap_err();
+    assert_eq!(
+        error.message(),
+        "connect tcp://www.example:443 is not granted"
+    );
+    // What it leads to may be known, and is not to be connected to.
+    addresses(&network, "www.example").await.unwrap();
+    let by_number = Endpoint::Address(SocketAddress::Inet(([192, 0, 2, 7], 443).into()));
+    let error = socket.connect(&by_number).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::AccessDenied);
+    let denial = "connect tcp://web.example:443: denied by: connect tcp://web.example:443";
+    assert_eq!(*denials.0.lock().unwrap(), [denial, denial]);
+}
+
+#[tokio::test]
 async fn an_answer_is_kept_for_its_time_to_live_and_no_longer() {
-    let server = NameServer::start();
+    let server = name_server();
     let network = server.network();
     addresses(&network, "short.example").await.unwrap();
-    let asked = server.asked_for_ipv4();
+    let asked = asked_for_ipv4(&server);
     addresses(&network, "short.example").await.unwrap();
-    assert_eq!(server.asked_for_ipv4(), asked, "it is remembered");
+    assert_eq!(asked_for_ipv4(&server), asked, "it is remembered");
     let begin = Instant::now();
-    while server.asked_for_ipv4() == asked {
+    while asked_for_ipv4(&server) == asked {
         assert!(
             begin.elapsed() < Duration::from_secs(30),
             "it is never asked again"
@@ -173,24 +250,21 @@ async fn an_answer_is_kept_for_its_time_to_live_and_no_longer() {
 
 #[tokio::test]
 async fn what_is_asked_is_what_was_checked() {
-    let server = NameServer::start();
+    let server = name_server();
     // Without search domains, whatever this machine is set up with.
     let _ = addresses(&server.network(), "single").await;
     assert!(
-        server.asked_names().iter().all(|name| name == "single"),
+        asked_names(&server).iter().all(|name| name == "single"),
         "{:?}",
-        server.asked_names()
+        asked_names(&server)
     );
 }
 
 #[tokio::test]
 async fn an_ungranted_name_and_localhost_are_never_asked_for() {
-    let server = NameServer::start();
-    let policy = Policy::builder()
-        .allow("resolve other.example")
-        .build()
-        .unwrap();
-    let network = server.network().with_policy(policy);
+    let server = name_server();
+    let policy = Policy::builder().allow("resolve other.example");
+    let network = server.network_within(policy.build().unwrap());
     assert_eq!(
         addresses(&network, "db.example").await,
         Err(ErrorCode::AccessDenied)
@@ -199,7 +273,7 @@ async fn an_ungranted_name_and_localhost_are_never_asked_for() {
         addresses(&network, "deep.localhost").await.unwrap(),
         ["::1", "127.0.0.1"]
     );
-    assert!(server.asked_names().is_empty());
+    assert!(asked_names(&server).is_empty());
 }
 
 #[tokio::test]
