@@ -46,7 +46,7 @@ impl Request for Bind {}
 
 impl Decide for Bind {
     fn decide(&self, layer: &Layer) -> Verdict {
-        layer.decide(Verb::Bind, &self.0)
+        self.0.decide(layer, Verb::Bind)
     }
 }
 

@@ -102,6 +102,6 @@ fn unbounded(text: &str, deny: Grant) -> Result<Grant, GrantError> {
                 hint: Some("a denied name is denied wherever it leads: leave `in` out".to_owned()),
             })
         }
-        Kind::Socket(_) | Kind::Resolve(_) => Ok(deny),
+        Kind::Resolve(_) | Kind::Socket(_) | Kind::Unix(_) => Ok(deny),
     }
 }

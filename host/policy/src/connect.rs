@@ -49,7 +49,7 @@ impl Request for Connect {}
 
 impl Decide for Connect {
     fn decide(&self, layer: &Layer) -> Verdict {
-        layer.decide(Verb::Connect, &self.0)
+        self.0.decide(layer, Verb::Connect)
     }
 }
 

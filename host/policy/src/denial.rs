@@ -39,7 +39,8 @@ impl Denial {
     }
 
     /// The flag that would allow it, in the layer that denied it. None if a
-    /// deny decided: no grant makes up for that.
+    /// deny decided, or if the address is of the wrong sort: no grant makes up
+    /// for that.
     pub fn remedy(&self) -> Option<String> {
         let grant = self.0.remedy.as_ref()?;
         Some(format!("--allow '{grant}'"))
@@ -70,7 +71,7 @@ impl fmt::Display for Report<'_> {
         match (denial.remedy(), denial.reason()) {
             (Some(remedy), _) => write!(f, "  to allow: {remedy}"),
             (None, Reason::DeniedBy { deny }) => write!(f, "  to allow: remove the deny '{deny}'"),
-            (None, _) => Ok(()),
+            (None, _) => f.write_str("  to allow: no grant can"),
         }
     }
 }

@@ -6,13 +6,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use crate::grant::Kind;
 use crate::host_pattern::HostPattern;
+use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
+use crate::nearest::{Difference, Differences};
 use crate::ports::Ports;
+use crate::question::Question;
 use crate::range::{Range, Ranges};
+use crate::request::Verdict;
+use crate::rules::Rules;
 use crate::socket_grant::{SocketGrant, heard_by};
 use crate::verb::Verb;
-use crate::{Canonical, Group, Name, Protocol};
+use crate::{Canonical, Grant, Group, Name, Protocol, Reason};
 
 /// An address, by protocol, and the name it came from if it came from one.
 #[derive(Clone, Debug)]
@@ -46,6 +52,11 @@ impl Endpoint {
         self.address
     }
 
+    /// The whole decision about the endpoint.
+    pub(crate) fn decide(&self, layer: &Layer, verb: Verb) -> Verdict {
+        layer.decide(verb, &self.query(), || self.grant(verb).into())
+    }
+
     pub(crate) fn query(&self) -> Query<'_> {
         Query {
             protocol: self.protocol,
@@ -75,6 +86,62 @@ impl Endpoint {
             ports: Ports::from(self.address.port()),
             from: None,
             within,
+        }
+    }
+}
+
+impl Question for Query<'_> {
+    /// One that is bounded by `from` is about peers only.
+    fn denied(&self, denies: &Rules, verb: Verb) -> Option<Grant> {
+        denies
+            .table(verb, self.protocol)
+            .denying(self)
+            .find(|deny| deny.from.is_none())
+            .map(Grant::from)
+    }
+
+    fn granted(&self, allows: &Rules, verb: Verb) -> Option<Grant> {
+        allows
+            .table(verb, self.protocol)
+            .granting(self)
+            .next()
+            .map(Grant::from)
+    }
+
+    /// The grant that covers the name, but not the address it led to.
+    fn almost_granted(&self, allows: &Rules, verb: Verb) -> Option<Reason> {
+        let (name, address) = (self.name?, self.reach?.addr());
+        let grant = verb
+            .covered_by()
+            .iter()
+            .flat_map(|verb| allows.table(*verb, self.protocol).naming(name))
+            .find(|grant| grant.ports.contain(self.port))?;
+        Some(Reason::NotInRange {
+            name: name.clone(),
+            address,
+            class: Group::of(address),
+            grant: grant.into(),
+        })
+    }
+
+    fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences> {
+        match grant.kind() {
+            // It has nothing but the name in common with an endpoint.
+            Kind::Resolve(names) => self
+                .name
+                .is_some_and(|name| names.matches(name))
+                .then(|| Differences::few([(Difference::Verb, false), (Difference::Host, true)]))
+                .flatten(),
+            Kind::Socket(grant) => Differences::few([
+                (Difference::Verb, verb.covered_by().contains(&grant.verb)),
+                (Difference::Protocol, grant.protocol == self.protocol),
+                (
+                    Difference::Host,
+                    grant.has_host(self.name, self.reach.as_ref()),
+                ),
+                (Difference::Port, grant.ports.contain(self.port)),
+            ]),
+            Kind::Unix(_) => None,
         }
     }
 }

@@ -66,6 +66,12 @@ impl<'a> Fragment<'a> {
         Some(self.part(0, rest))
     }
 
+    /// The first character that is so.
+    pub(crate) fn find(self, is_so: impl FnMut(char) -> bool) -> Option<Self> {
+        let (at, character) = self.text.match_indices(is_so).next()?;
+        Some(self.part(at, character))
+    }
+
     fn part(self, start: usize, text: &'a str) -> Self {
         Self {
             text,

@@ -7,19 +7,33 @@ use crate::GrantError;
 use crate::name_pattern::NamePattern;
 use crate::parser;
 use crate::socket_grant::SocketGrant;
+use crate::unix_grant::UnixGrant;
 
 /// One line of policy text, parsed: `connect tcp://db.internal:5432`.
 ///
 /// ```text
 /// grant    = verb SP endpoint [SP "from" range] [SP "in" range]
-/// verb     = "listen" | "connect" | "bind" | "resolve"
-/// endpoint = proto "://" host ":" ports | name (resolve only)
+/// verb     = "listen" | "connect" | "bind" | "join" | "resolve"
+/// endpoint = proto "://" host ":" ports | kind ":" unix | name (resolve only)
 /// proto    = "tcp" | "udp"
 /// host     = IP | CIDR | [IPv6] | [IPv6]/len | group | name | "*." name | "*"
 /// group    = "public" | "private" | "loopback" | "link-local" | "multicast" | "any"
 /// ports    = "*" | item {"," item};  item = number | number "-" number (inclusive)
 /// range    = (IP | CIDR | group) {"," (IP | CIDR | group)}
+/// kind     = "unix" | "unixgram"
+/// unix     = path | folder "/*" | folder "/**" | "@" name | "@*"
 /// ```
+///
+/// `from` goes only with `listen` on addresses, `in` only with names. `join`
+/// takes `udp` and multicast addresses alone; unix sockets go with `listen`,
+/// `connect` and `bind`.
+///
+/// Unix paths are absolute, and hold neither `.` nor `..`, no empty component
+/// and no slash at the end. In them and in abstract names, `%` and two
+/// hexadecimal digits stand for a byte (RFC 3986). So are written: white space,
+/// control characters, `"`, `'`, `` ` ``, `\`, `%`, `,` and a `*` that is no
+/// pattern; printed are so as well all bytes beyond ASCII, and an `@` at the
+/// start of an abstract name.
 ///
 /// Displays as canonical text, which parses to an equal grant. Cheap to clone.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -29,6 +43,7 @@ pub struct Grant(Kind);
 pub(crate) enum Kind {
     Resolve(NamePattern),
     Socket(Arc<SocketGrant>),
+    Unix(Arc<UnixGrant>),
 }
 
 impl Grant {
@@ -57,6 +72,18 @@ impl From<SocketGrant> for Grant {
     }
 }
 
+impl From<&Arc<UnixGrant>> for Grant {
+    fn from(grant: &Arc<UnixGrant>) -> Self {
+        Self(Kind::Unix(Arc::clone(grant)))
+    }
+}
+
+impl From<UnixGrant> for Grant {
+    fn from(grant: UnixGrant) -> Self {
+        Self(Kind::Unix(Arc::new(grant)))
+    }
+}
+
 /// A grant of `resolve`.
 impl From<NamePattern> for Grant {
     fn from(names: NamePattern) -> Self {
@@ -69,6 +96,7 @@ impl fmt::Display for Grant {
         match &self.0 {
             Kind::Resolve(names) => write!(f, "resolve {names}"),
             Kind::Socket(grant) => grant.fmt(f),
+            Kind::Unix(grant) => grant.fmt(f),
         }
     }
 }

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::endpoint::{Endpoint, Query};
-use crate::nearest::Nearest;
+use crate::nearest::{Differences, Nearest};
+use crate::question::Question;
 use crate::request::{Refusal, Verdict};
 use crate::rules::Rules;
 use crate::socket_grant::Role;
 use crate::verb::Verb;
-use crate::{Grant, Group, Name, Reason};
+use crate::{Grant, Name, Reason};
 
 /// What one builder built.
 #[derive(Debug, Default)]
@@ -21,9 +21,11 @@ pub struct Layer {
     allowed: Vec<Grant>,
     pub(crate) host_name: Option<Name>,
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
+    /// `hosts` the other way round; of each address, the names in order.
+    pub(crate) hosts_by_address: HashMap<IpAddr, Vec<Name>>,
 }
 
-/// What the rules say about a query.
+/// What the rules say to a question.
 pub(crate) enum Ruling {
     Denied(Grant),
     Granted(Grant),
@@ -42,87 +44,82 @@ impl Layer {
             deny: Rules::new(Role::Deny, deny),
             allowed: allow,
             host_name,
+            hosts_by_address: by_address(&hosts),
             hosts,
         }
     }
 
-    /// The whole decision about an endpoint that one query describes.
-    pub(crate) fn decide(&self, verb: Verb, endpoint: &Endpoint) -> Verdict {
-        let query = endpoint.query();
-        match self.ruling(verb, &query) {
+    /// The whole decision about what one question asks. `remedy` is the
+    /// narrowest grant that covers it.
+    pub(crate) fn decide(
+        &self,
+        verb: Verb,
+        question: &impl Question,
+        remedy: impl FnOnce() -> Grant,
+    ) -> Verdict {
+        match self.ruling(verb, question) {
             Ruling::Denied(deny) => Err(Refusal::denied(deny)),
             Ruling::Granted(grant) => Ok(Some(grant)),
-            Ruling::Silent => Err(Refusal::new(
-                self.silence(verb, &query),
-                endpoint.grant(verb),
-            )),
+            Ruling::Silent => Err(Refusal::new(self.silence(verb, question), remedy())),
         }
     }
 
-    pub(crate) fn ruling(&self, verb: Verb, query: &Query<'_>) -> Ruling {
-        if let Some(deny) = self.denial(verb, query) {
+    pub(crate) fn ruling(&self, verb: Verb, question: &impl Question) -> Ruling {
+        if let Some(deny) = self.denial(verb, question) {
             return Ruling::Denied(deny);
         }
-        if let Some(grant) = self.grant(verb, query) {
+        if let Some(grant) = self.grant(verb, question) {
             return Ruling::Granted(grant);
         }
         // A grant to listen is one to bind, unless listening is denied.
         match verb {
-            Verb::Bind => match self.ruling(Verb::Listen, query) {
+            Verb::Bind => match self.ruling(Verb::Listen, question) {
                 Ruling::Granted(grant) => Ruling::Granted(grant),
                 Ruling::Denied(_) | Ruling::Silent => Ruling::Silent,
             },
-            Verb::Connect | Verb::Listen => Ruling::Silent,
+            Verb::Connect | Verb::Join | Verb::Listen => Ruling::Silent,
         }
     }
 
-    /// A deny of the verb. One that is bounded by `from` is about peers only.
-    pub(crate) fn denial(&self, verb: Verb, query: &Query<'_>) -> Option<Grant> {
-        self.deny
-            .table(verb, query.protocol)
-            .denying(query)
-            .find(|deny| deny.from.is_none())
-            .map(Grant::from)
+    pub(crate) fn denial(&self, verb: Verb, question: &impl Question) -> Option<Grant> {
+        question.denied(&self.deny, verb)
     }
 
-    pub(crate) fn grant(&self, verb: Verb, query: &Query<'_>) -> Option<Grant> {
-        self.allow
-            .table(verb, query.protocol)
-            .granting(query)
-            .next()
-            .map(Grant::from)
+    pub(crate) fn grant(&self, verb: Verb, question: &impl Question) -> Option<Grant> {
+        question.granted(&self.allow, verb)
     }
 
-    /// Why the rules were silent on a query.
-    pub(crate) fn silence(&self, verb: Verb, query: &Query<'_>) -> Reason {
-        self.withheld(verb, query)
-            .or_else(|| self.out_of_range(verb, query))
-            .unwrap_or_else(|| Reason::NoGrant {
-                nearest: Nearest::among(&self.allowed, verb, query),
-            })
+    /// Why the rules were silent.
+    pub(crate) fn silence(&self, verb: Verb, question: &impl Question) -> Reason {
+        self.withheld(verb, question)
+            .or_else(|| question.almost_granted(&self.allow, verb))
+            .unwrap_or_else(|| self.no_grant(|grant| question.differences(grant, verb)))
+    }
+
+    /// That there is no grant, and which comes closest by what `differences`
+    /// says of each that comes close.
+    pub(crate) fn no_grant(&self, differences: impl Fn(&Grant) -> Option<Differences>) -> Reason {
+        Reason::NoGrant {
+            nearest: Nearest::among(&self.allowed, differences),
+        }
     }
 
     /// The deny of listening that keeps a grant to listen from covering a bind.
-    fn withheld(&self, verb: Verb, query: &Query<'_>) -> Option<Reason> {
+    fn withheld(&self, verb: Verb, question: &impl Question) -> Option<Reason> {
         let listen = (verb == Verb::Bind).then_some(Verb::Listen)?;
-        self.grant(listen, query)?;
-        let deny = self.denial(listen, query)?;
+        self.grant(listen, question)?;
+        let deny = self.denial(listen, question)?;
         Some(Reason::DeniedBy { deny })
     }
+}
 
-    /// The grant that covers the name, but not the address it led to.
-    fn out_of_range(&self, verb: Verb, query: &Query<'_>) -> Option<Reason> {
-        let (name, address) = (query.name?, query.reach?.addr());
-        let grant = verb
-            .covered_by()
-            .iter()
-            .flat_map(|verb| self.allow.table(*verb, query.protocol).naming(name))
-            .find(|grant| grant.ports.contain(query.port))?;
-        Some(Reason::NotInRange {
-            name: name.clone(),
-            address,
-            class: Group::of(address),
-            grant: grant.into(),
-        })
+fn by_address(hosts: &HashMap<Name, Vec<IpAddr>>) -> HashMap<IpAddr, Vec<Name>> {
+    let mut names: HashMap<IpAddr, Vec<Name>> = HashMap::new();
+    for (name, addresses) in hosts {
+        for address in addresses {
+            names.entry(*address).or_default().push(name.clone());
+        }
     }
+    names.values_mut().for_each(|names| names.sort_unstable());
+    names
 }

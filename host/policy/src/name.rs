@@ -4,6 +4,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::iter;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -57,6 +58,23 @@ impl Name {
             return Err(NameError::Number);
         }
         Ok(Self(name.into()))
+    }
+
+    /// The name under which the DNS keeps the name of an address (RFC 1035,
+    /// section 3.5; RFC 3596, section 2.5).
+    pub(crate) fn reverse(address: IpAddr) -> Self {
+        let text = match address {
+            IpAddr::V4(v4) => {
+                let [a, b, c, d] = v4.octets();
+                format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+            }
+            IpAddr::V6(v6) => {
+                let octets = v6.octets().into_iter().rev();
+                let nibbles = octets.map(|octet| format!("{:x}.{:x}.", octet & 0xf, octet >> 4));
+                nibbles.collect::<String>() + "ip6.arpa"
+            }
+        };
+        Self(text.into())
     }
 
     /// The canonical text.

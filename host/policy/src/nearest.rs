@@ -4,11 +4,6 @@
 use std::fmt;
 
 use crate::Grant;
-use crate::endpoint::Query;
-use crate::grant::Kind;
-use crate::name_pattern::NamePattern;
-use crate::socket_grant::{Role, SocketGrant};
-use crate::verb::Verb;
 
 /// A grant that comes close to covering a request.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -22,7 +17,9 @@ pub struct Nearest {
 pub enum Difference {
     /// The verb does not cover the operation.
     Verb,
-    /// The protocol is the other one.
+    /// The path or the abstract name of a unix socket does not match.
+    Path,
+    /// The protocol, or the kind of unix socket, is the other one.
     Protocol,
     /// The host covers neither the name nor the address.
     Host,
@@ -41,56 +38,48 @@ impl Nearest {
         &self.differences
     }
 
-    /// The first of the grants that differ least. More than two differences of
-    /// four are not close.
-    pub(crate) fn among(grants: &[Grant], verb: Verb, query: &Query<'_>) -> Option<Self> {
-        grants
+    /// The first of the grants that differ least, by what `differences` says of
+    /// each that comes close.
+    pub(crate) fn among(
+        grants: &[Grant],
+        differences: impl Fn(&Grant) -> Option<Differences>,
+    ) -> Option<Self> {
+        let (grant, differences) = grants
             .iter()
-            .filter_map(|grant| {
-                let differences = match grant.kind() {
-                    Kind::Resolve(names) => resolve_differences(names, query)?,
-                    Kind::Socket(grant) => socket_differences(grant, verb, query),
-                };
-                Some(Self {
-                    grant: grant.clone(),
-                    differences,
-                })
-            })
-            .filter(|nearest| nearest.differences.len() <= 2)
-            .min_by_key(|nearest| nearest.differences.len())
+            .filter_map(|grant| Some((grant, differences(grant)?)))
+            .min_by_key(|(_, differences)| differences.len())?;
+        Some(Self {
+            grant: grant.clone(),
+            differences: differences.into(),
+        })
     }
 }
 
-fn socket_differences(grant: &SocketGrant, verb: Verb, query: &Query<'_>) -> Vec<Difference> {
-    [
-        (Difference::Verb, verb.covered_by().contains(&grant.verb)),
-        (Difference::Protocol, grant.protocol == query.protocol),
-        (Difference::Host, has_host_of(grant, query)),
-        (Difference::Port, grant.ports.contain(query.port)),
-    ]
-    .into_iter()
-    .filter_map(|(difference, same)| (!same).then_some(difference))
-    .collect()
+/// The few differences of a grant that comes close.
+#[derive(Clone, Copy)]
+pub(crate) struct Differences([Option<Difference>; 2]);
+
+impl Differences {
+    /// The aspects that do not agree; none if they are more than half of all,
+    /// which is not close, or more than two.
+    pub(crate) fn few<const N: usize>(aspects: [(Difference, bool); N]) -> Option<Self> {
+        let mut differing = aspects
+            .into_iter()
+            .filter_map(|(difference, same)| (!same).then_some(difference));
+        let few = [differing.next(), differing.next()];
+        let close = differing.next().is_none() && 2 * few.iter().flatten().count() <= N;
+        close.then_some(Self(few))
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
 }
 
-/// A grant of `resolve` has nothing but the name in common with an endpoint.
-fn resolve_differences(names: &NamePattern, query: &Query<'_>) -> Option<Vec<Difference>> {
-    query
-        .name
-        .is_some_and(|name| names.matches(name))
-        .then(|| vec![Difference::Verb])
-}
-
-fn has_host_of(grant: &SocketGrant, query: &Query<'_>) -> bool {
-    let by_address = query
-        .reach
-        .zip(grant.addresses(Role::Allow))
-        .is_some_and(|(reach, range)| range.covers(&reach));
-    let by_name = query
-        .name
-        .zip(grant.names(Role::Allow))
-        .is_some_and(|(name, names)| names.matches(name));
-    by_address || by_name
+impl From<Differences> for Vec<Difference> {
+    fn from(Differences(few): Differences) -> Self {
+        few.into_iter().flatten().collect()
+    }
 }
 
 /// The grant, and then what differs: `(port differs)`.
@@ -115,6 +104,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Verb => "verb",
+            Self::Path => "path",
             Self::Protocol => "protocol",
             Self::Host => "host",
             Self::Port => "port",

@@ -3,6 +3,7 @@
 
 mod endpoint;
 mod network;
+mod unix;
 
 use crate::fragment::Fragment;
 use crate::host_pattern::HostPattern;
@@ -25,6 +26,7 @@ pub(crate) fn grant(text: &str) -> Result<Grant, GrantError> {
     match verb.text {
         "bind" => socket_grant(Verb::Bind, verb, words),
         "connect" => socket_grant(Verb::Connect, verb, words),
+        "join" => socket_grant(Verb::Join, verb, words),
         "listen" => socket_grant(Verb::Listen, verb, words),
         "resolve" => resolve_grant(verb, words),
         _ => Err(unknown_verb(verb)),
@@ -40,8 +42,11 @@ fn socket_grant<'a>(
         return Err(word
             .end()
             .error(format!("`{verb}` what?"))
-            .hint(format!("write for example `{verb} tcp://127.0.0.1:8080`")));
+            .hint(endpoint::example(verb)));
     };
+    if let Some((kind, name)) = unix::endpoint(word).filter(|_| verb != Verb::Join) {
+        return unix::grant(verb, kind, name, words);
+    }
     let (protocol, host, ports) = endpoint::endpoint(verb, word)?;
     let mut grant = SocketGrant {
         verb,
@@ -92,7 +97,7 @@ fn resolve_grant<'a>(
             .error("`resolve` what?")
             .hint("write for example `resolve db.internal`"));
     };
-    if name.text.contains("://") {
+    if name.text.contains("://") || unix::endpoint(name).is_some() {
         return Err(name
             .error("`resolve` takes a name alone")
             .hint("write for example `resolve db.internal`"));
@@ -148,6 +153,7 @@ fn from_out_of_place(verb: Verb, keyword: Fragment<'_>) -> GrantError {
         .error("`from` goes only with `listen`")
         .hint(match verb {
             Verb::Connect => "the source address of a connection takes a `bind` grant",
+            Verb::Join => "senders are accepted under the `listen` grant of the socket",
             Verb::Bind | Verb::Listen => "peers are accepted under a `listen` grant",
         })
 }
@@ -177,22 +183,21 @@ fn unknown_clause(word: Fragment<'_>) -> GrantError {
 
 fn unknown_verb(word: Fragment<'_>) -> GrantError {
     let unknown = || word.error(format!("unknown verb `{}`", Quoted(word.text)));
-    if word.text.contains("://") {
+    if word.text.contains("://") || unix::endpoint(word).is_some() {
         return word
             .error("the verb is missing")
-            .hint("start with `connect`, `listen`, `bind` or `resolve`");
+            .hint("start with `connect`, `listen`, `bind`, `join` or `resolve`");
     }
     match word.text {
-        "join" => word.error("`join` is not supported yet"),
         "accept" => unknown().hint("`listen` covers accepting; bound the peers with `from`"),
         "send" | "sendto" => unknown().hint("`connect udp://…` covers sending"),
         _ => unknown()
             .suggest(did_you_mean(
                 word.text,
-                &["bind", "connect", "listen", "resolve"],
+                &["bind", "connect", "join", "listen", "resolve"],
             ))
             .suggest(Some(
-                "a grant starts with `connect`, `listen`, `bind` or `resolve`".into(),
+                "a grant starts with `connect`, `listen`, `bind`, `join` or `resolve`".into(),
             )),
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::layer::Layer;
-use crate::{Denial, Name, Permit, PolicyBuilder, Request};
+use crate::{Canonical, Denial, Name, Permit, PolicyBuilder, Request};
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
 ///
@@ -76,6 +76,19 @@ impl Policy {
         self.layers()
             .find_map(|layer| layer.hosts.get(name))
             .map(Vec::as_slice)
+    }
+
+    /// The first name, in their order, of those whose [`Policy::hosts`] are at
+    /// the address, in the first layer that has one.
+    pub fn hosts_by_address(&self, address: IpAddr) -> Option<&Name> {
+        let address = address.into_canonical();
+        self.layers()
+            .filter_map(|layer| layer.hosts_by_address.get(&address))
+            .flatten()
+            .find(|name| {
+                self.hosts(name)
+                    .is_some_and(|addresses| addresses.contains(&address))
+            })
     }
 
     fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {

@@ -39,6 +39,12 @@ pub enum Reason {
         /// The grant that covers the name.
         grant: Grant,
     },
+    /// The address is no multicast address, so that no grant lets a socket join
+    /// it.
+    NotMulticast {
+        /// The address.
+        address: IpAddr,
+    },
     /// A grant covers the listener, but its `from` does not hold the peer.
     PeerOutside {
         /// The grant that covers the listener.
@@ -74,6 +80,9 @@ impl fmt::Display for Reason {
                     f,
                     "{name} is at {address} ({class}), which is not in the range of: {grant}"
                 )
+            }
+            Self::NotMulticast { address } => {
+                write!(f, "{address} is not a multicast address")
             }
             Self::PeerOutside { grant, peer } => {
                 write!(f, "the peer {peer} is outside of: {grant}")

@@ -9,13 +9,20 @@ use crate::{Grant, Reason};
 /// One operation on one endpoint, in canonical form, as the guest asks for it.
 ///
 /// Displays in the grammar of a grant. Implemented by [`Accept`], [`Bind`],
-/// [`Connect`], [`Listen`] and [`Lookup`], and by nothing else.
+/// [`BindUnix`], [`Broadcast`], [`Connect`], [`ConnectUnix`], [`Join`],
+/// [`Listen`], [`ListenUnix`], [`Lookup`] and [`Reverse`], and by nothing else.
 ///
 /// [`Accept`]: crate::Accept
 /// [`Bind`]: crate::Bind
+/// [`BindUnix`]: crate::BindUnix
+/// [`Broadcast`]: crate::Broadcast
 /// [`Connect`]: crate::Connect
+/// [`ConnectUnix`]: crate::ConnectUnix
+/// [`Join`]: crate::Join
 /// [`Listen`]: crate::Listen
+/// [`ListenUnix`]: crate::ListenUnix
 /// [`Lookup`]: crate::Lookup
+/// [`Reverse`]: crate::Reverse
 pub trait Request: Decide + fmt::Debug + fmt::Display {}
 
 /// How a request is held against one layer. Being unnameable outside, it seals
@@ -36,16 +43,22 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn denied(deny: Grant) -> Self {
+        Self::hopeless(Reason::DeniedBy { deny })
+    }
+
+    /// What no grant would change.
+    pub(crate) fn hopeless(reason: Reason) -> Self {
         Self {
-            reason: Reason::DeniedBy { deny },
+            reason,
             remedy: None,
         }
     }
 
-    /// No grant makes up for a deny, so then there is no remedy.
+    /// No grant makes up for a deny, or for an address of the wrong sort, so
+    /// then there is no remedy.
     pub(crate) fn new(reason: Reason, remedy: impl Into<Grant>) -> Self {
         let remedy = match reason {
-            Reason::DeniedBy { .. } => None,
+            Reason::DeniedBy { .. } | Reason::NotMulticast { .. } => None,
             Reason::HalfGranted { .. }
             | Reason::NoGrant { .. }
             | Reason::NotInRange { .. }

@@ -8,22 +8,27 @@ use crate::name_index::NameIndex;
 use crate::name_pattern::NamePattern;
 use crate::socket_grant::{Role, SocketGrant};
 use crate::table::Table;
+use crate::unix_grant::UnixGrant;
+use crate::unix_index::UnixIndex;
 use crate::verb::Verb;
-use crate::{Grant, Protocol};
+use crate::{Grant, Protocol, UnixKind};
 
-/// Grants of one role, each in the table of its verb and protocol.
+/// Grants of one role, each in the table of its verb and of its protocol or kind.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
-    bind: ByProtocol,
-    connect: ByProtocol,
-    listen: ByProtocol,
+    bind: Tables,
+    connect: Tables,
+    join: Tables,
+    listen: Tables,
     pub(crate) resolve: NameIndex<NamePattern>,
 }
 
 #[derive(Debug, Default)]
-struct ByProtocol {
+struct Tables {
     tcp: Table,
     udp: Table,
+    unix_datagram: UnixIndex<Arc<UnixGrant>>,
+    unix_stream: UnixIndex<Arc<UnixGrant>>,
 }
 
 impl Rules {
@@ -33,20 +38,25 @@ impl Rules {
             match grant.kind() {
                 Kind::Resolve(names) => rules.resolve.insert(names, names.clone()),
                 Kind::Socket(grant) => rules.insert(role, grant),
+                Kind::Unix(grant) => rules.insert_unix(grant),
             }
         }
         rules
     }
 
     pub(crate) fn table(&self, verb: Verb, protocol: Protocol) -> &Table {
-        let tables = match verb {
-            Verb::Bind => &self.bind,
-            Verb::Connect => &self.connect,
-            Verb::Listen => &self.listen,
-        };
+        let tables = self.tables(verb);
         match protocol {
             Protocol::Tcp => &tables.tcp,
             Protocol::Udp => &tables.udp,
+        }
+    }
+
+    pub(crate) fn unix(&self, verb: Verb, kind: UnixKind) -> &UnixIndex<Arc<UnixGrant>> {
+        let tables = self.tables(verb);
+        match kind {
+            UnixKind::Datagram => &tables.unix_datagram,
+            UnixKind::Stream => &tables.unix_stream,
         }
     }
 
@@ -56,15 +66,38 @@ impl Rules {
     }
 
     fn insert(&mut self, role: Role, grant: &Arc<SocketGrant>) {
-        let tables = match grant.verb {
-            Verb::Bind => &mut self.bind,
-            Verb::Connect => &mut self.connect,
-            Verb::Listen => &mut self.listen,
-        };
+        let tables = self.tables_mut(grant.verb);
         let table = match grant.protocol {
             Protocol::Tcp => &mut tables.tcp,
             Protocol::Udp => &mut tables.udp,
         };
         table.insert(role, grant);
+    }
+
+    fn insert_unix(&mut self, grant: &Arc<UnixGrant>) {
+        let tables = self.tables_mut(grant.verb);
+        let index = match grant.kind {
+            UnixKind::Datagram => &mut tables.unix_datagram,
+            UnixKind::Stream => &mut tables.unix_stream,
+        };
+        index.insert(&grant.names, Arc::clone(grant));
+    }
+
+    fn tables(&self, verb: Verb) -> &Tables {
+        match verb {
+            Verb::Bind => &self.bind,
+            Verb::Connect => &self.connect,
+            Verb::Join => &self.join,
+            Verb::Listen => &self.listen,
+        }
+    }
+
+    fn tables_mut(&mut self, verb: Verb) -> &mut Tables {
+        match verb {
+            Verb::Bind => &mut self.bind,
+            Verb::Connect => &mut self.connect,
+            Verb::Join => &mut self.join,
+            Verb::Listen => &mut self.listen,
+        }
     }
 }

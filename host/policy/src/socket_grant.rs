@@ -11,9 +11,9 @@ use crate::name_pattern::NamePattern;
 use crate::ports::Ports;
 use crate::range::{Range, Ranges};
 use crate::verb::Verb;
-use crate::{Group, Protocol};
+use crate::{Group, Name, Protocol};
 
-/// A parsed grant of `bind`, `connect` or `listen`.
+/// A parsed grant of `bind`, `connect`, `join` or `listen` on addresses.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct SocketGrant {
     pub(crate) verb: Verb,
@@ -58,6 +58,17 @@ impl SocketGrant {
             (HostPattern::Names(NamePattern::Any), Role::Allow) if self.verb.is_local() => None,
             (HostPattern::Names(names), _) => Some(names),
         }
+    }
+
+    /// Whether its host, as an allow, covers the address or the name.
+    pub(crate) fn has_host(&self, name: Option<&Name>, reach: Option<&IpNet>) -> bool {
+        let by_address = reach
+            .zip(self.addresses(Role::Allow))
+            .is_some_and(|(reach, range)| range.covers(reach));
+        let by_name = name
+            .zip(self.names(Role::Allow))
+            .is_some_and(|(name, names)| names.matches(name));
+        by_address || by_name
     }
 
     /// Whether a name of this grant may lead to all of `network`.

@@ -1,6 +1,7 @@
 //! The compiled grants of one verb, one protocol and one role. It must not
 //! weigh grants against denies.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::Name;
@@ -60,6 +61,16 @@ impl Table {
             .chain(by_address)
             .chain(by_any_name.into_iter().flatten())
             .filter(|grant| grant.ports.contain(query.port))
+    }
+
+    /// The grants that cover an address, read as allows, on whatever port.
+    pub(crate) fn reaching(&self, address: IpAddr) -> impl Iterator<Item = &Arc<SocketGrant>> {
+        self.networks.covering(address.into())
+    }
+
+    /// The grants that catch an address, read as denies, on whatever port.
+    pub(crate) fn catching(&self, address: IpAddr) -> impl Iterator<Item = &Arc<SocketGrant>> {
+        self.networks.touching(address.into())
     }
 
     /// The grants that match a name, wherever it leads and on whatever port.

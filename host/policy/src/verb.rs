@@ -8,6 +8,7 @@ use std::fmt;
 pub(crate) enum Verb {
     Bind,
     Connect,
+    Join,
     Listen,
 }
 
@@ -17,6 +18,7 @@ impl Verb {
         match self {
             Self::Bind => &[Self::Bind, Self::Listen],
             Self::Connect => &[Self::Connect],
+            Self::Join => &[Self::Join],
             Self::Listen => &[Self::Listen],
         }
     }
@@ -26,7 +28,7 @@ impl Verb {
     pub(crate) fn is_local(self) -> bool {
         match self {
             Self::Bind | Self::Listen => true,
-            Self::Connect => false,
+            Self::Connect | Self::Join => false,
         }
     }
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Verb {
         f.write_str(match self {
             Self::Bind => "bind",
             Self::Connect => "connect",
+            Self::Join => "join",
             Self::Listen => "listen",
         })
     }

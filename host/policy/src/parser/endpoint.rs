@@ -12,7 +12,7 @@ use crate::quoted::Quoted;
 use crate::range::Range;
 use crate::suggestion::did_you_mean;
 use crate::verb::Verb;
-use crate::{GrantError, Name, Protocol};
+use crate::{GrantError, Group, Name, Protocol, UnixKind};
 
 pub(crate) fn endpoint(
     verb: Verb,
@@ -21,11 +21,29 @@ pub(crate) fn endpoint(
     let Some((protocol, rest)) = text.split_once("://") else {
         return Err(without_protocol(verb, text));
     };
+    if verb == Verb::Join && protocol.text != "udp" {
+        return Err(protocol
+            .error("`join` takes `udp` alone")
+            .hint(example(verb)));
+    }
     let Some(protocol) = Protocol::from_keyword(protocol.text) else {
         return Err(unknown_protocol(verb, protocol, rest));
     };
     let (host_text, ports_text) = split_ports(protocol, rest)?;
-    Ok((protocol, host(verb, host_text)?, ports(ports_text)?))
+    let host = host(verb, host_text)?;
+    if verb == Verb::Join {
+        check_multicast(host_text, &host)?;
+    }
+    Ok((protocol, host, ports(ports_text)?))
+}
+
+/// A hint that shows a whole grant.
+pub(crate) fn example(verb: Verb) -> String {
+    let endpoint = match verb {
+        Verb::Bind | Verb::Connect | Verb::Listen => "tcp://127.0.0.1:8080",
+        Verb::Join => "udp://224.0.0.251:5353",
+    };
+    format!("write for example `{verb} {endpoint}`")
 }
 
 /// Reads a host without its ports.
@@ -64,6 +82,23 @@ fn as_destination(verb: Verb, range: Range) -> Range {
         }
         Range::Group(_) | Range::Network(_) => range,
     }
+}
+
+fn check_multicast(text: Fragment<'_>, host: &HostPattern) -> Result<(), GrantError> {
+    let is_multicast = match host {
+        HostPattern::Addresses(Range::Group(group)) => *group == Group::Multicast,
+        HostPattern::Addresses(Range::Network(network)) => Group::Multicast.covers(network),
+        HostPattern::Names(_) => false,
+    };
+    if is_multicast {
+        return Ok(());
+    }
+    Err(text
+        .error(format!(
+            "`join` takes multicast addresses, not `{}`",
+            Quoted(text.text)
+        ))
+        .hint("they lie in 224.0.0.0/4 and [ff00::]/8; `multicast` is all of them"))
 }
 
 fn split_ports<'a>(
@@ -137,34 +172,45 @@ fn port(text: Fragment<'_>) -> Result<u16, GrantError> {
 }
 
 fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
-    if text.text.starts_with("unix:") || text.text.starts_with("unixgram:") {
-        return text.error("unix sockets are not supported yet");
+    if verb == Verb::Join {
+        return text
+            .error("`join` takes `udp://` and a multicast address")
+            .hint(example(verb));
     }
     let error = text.error("the protocol is missing");
-    match text.text.split_once(':') {
-        Some((_, ports)) if looks_like_ports(ports) => error.hint(format!(
+    match text.split_once(":") {
+        Some((_, ports)) if looks_like_ports(ports.text) => error.hint(format!(
             "did you mean `{verb} tcp://{}`?",
             Quoted(text.text)
         )),
-        Some(_) | None => error.hint(format!("write for example `{verb} tcp://127.0.0.1:8080`")),
+        Some((kind, path)) if path.text.starts_with(['/', '@']) => unknown(kind),
+        None if text.text.starts_with('/') => {
+            error.hint("a path stands behind `unix:` or `unixgram:`")
+        }
+        Some(_) | None => error.hint(example(verb)),
     }
 }
 
 fn unknown_protocol(verb: Verb, protocol: Fragment<'_>, rest: Fragment<'_>) -> GrantError {
-    let error = protocol.error(format!("unknown protocol `{}`", Quoted(protocol.text)));
     let port = match protocol.text {
         "http" | "ws" => 80,
         "https" | "wss" => 443,
-        "unix" | "unixgram" => return protocol.error("unix sockets are not supported yet"),
-        _ => {
-            return error
-                .suggest(did_you_mean(protocol.text, &Protocol::KEYWORDS))
-                .suggest(Some("the protocols are `tcp` and `udp`".into()));
-        }
+        _ => return unknown(protocol),
     };
     let host = rest.text.split(['/', ':']).next().unwrap_or_default();
-    error.hint(format!(
+    unknown(protocol).hint(format!(
         "a grant takes no URL; did you mean `{verb} tcp://{}:{port}`?",
         Quoted(host)
     ))
+}
+
+fn unknown(protocol: Fragment<'_>) -> GrantError {
+    let [stream, datagram] = UnixKind::KEYWORDS;
+    let [tcp, udp] = Protocol::KEYWORDS;
+    protocol
+        .error(format!("unknown protocol `{}`", Quoted(protocol.text)))
+        .suggest(did_you_mean(protocol.text, &[tcp, udp, stream, datagram]))
+        .suggest(Some(
+            "write `tcp://` or `udp://` before a host, `unix:` or `unixgram:` before a path".into(),
+        ))
 }

@@ -30,17 +30,18 @@ fn verbs_are_checked_first() {
     mistake(
         "frobnicate tcp://a.b:1",
         "frobnicate",
-        "unknown verb `frobnicate`; a grant starts with `connect`, `listen`, `bind` or `resolve`",
+        "unknown verb `frobnicate`; a grant starts with `connect`, `listen`, `bind`, `join` or \
+         `resolve`",
     );
     mistake(
         "tcp://a.b:1",
         "tcp://a.b:1",
-        "the verb is missing; start with `connect`, `listen`, `bind` or `resolve`",
+        "the verb is missing; start with `connect`, `listen`, `bind`, `join` or `resolve`",
     );
     mistake(
-        "join udp://224.0.0.251:5353",
-        "join",
-        "`join` is not supported yet",
+        "unix:/run/x",
+        "unix:/run/x",
+        "the verb is missing; start with `connect`, `listen`, `bind`, `join` or `resolve`",
     );
     mistake(
         "",
@@ -82,19 +83,20 @@ fn endpoints_say_what_is_missing() {
         "unknown protocol `tpc`; did you mean `tcp`?",
     );
     mistake(
-        "connect unix:/run/x",
-        "unix:/run/x",
-        "unix sockets are not supported yet",
+        "connect gopher://a.b:1",
+        "gopher",
+        "unknown protocol `gopher`; write `tcp://` or `udp://` before a host, `unix:` or \
+         `unixgram:` before a path",
     );
     mistake(
-        "listen unixgram:/run/x",
-        "unixgram:/run/x",
-        "unix sockets are not supported yet",
+        "connect unx:/run/x",
+        "unx",
+        "unknown protocol `unx`; did you mean `unix`?",
     );
     mistake(
-        "connect unix:///run/x",
-        "unix",
-        "unix sockets are not supported yet",
+        "connect /run/x",
+        "/run/x",
+        "the protocol is missing; a path stands behind `unix:` or `unixgram:`",
     );
 }
 

@@ -1,0 +1,86 @@
+//! Sending to everybody on the local network. It must not cover a datagram:
+//! each is a connect request of its own.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::grant::Kind;
+use crate::host_pattern::HostPattern;
+use crate::layer::Layer;
+use crate::nearest::{Difference, Differences};
+use crate::ports::Ports;
+use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::socket_grant::SocketGrant;
+use crate::verb::Verb;
+use crate::{Grant, Protocol};
+
+/// A request to let a socket send broadcasts: `SO_BROADCAST`.
+///
+/// Allowed under a `connect udp://` grant of addresses that hold
+/// 255.255.255.255, on whatever port, unless a deny catches that address on
+/// every port. The option lets a socket send to the broadcast address of any
+/// network; each datagram still takes a grant for where it goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Broadcast;
+
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
+
+impl Broadcast {
+    /// The request; there is only one.
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// The address that must be granted: 255.255.255.255 (RFC 919).
+    pub fn address(&self) -> IpAddr {
+        ADDRESS
+    }
+
+    fn grant() -> SocketGrant {
+        SocketGrant {
+            verb: Verb::Connect,
+            protocol: Protocol::Udp,
+            host: HostPattern::Addresses(ADDRESS.into()),
+            ports: Ports::All,
+            from: None,
+            within: None,
+        }
+    }
+}
+
+impl Request for Broadcast {}
+
+impl Decide for Broadcast {
+    fn decide(&self, layer: &Layer) -> Verdict {
+        let denies = layer.deny.table(Verb::Connect, Protocol::Udp);
+        let grants = layer.allow.table(Verb::Connect, Protocol::Udp);
+        let mut denies = denies.catching(ADDRESS);
+        if let Some(deny) = denies.find(|deny| deny.ports.are_complete()) {
+            return Err(Refusal::denied(deny.into()));
+        }
+        match grants.reaching(ADDRESS).next() {
+            Some(grant) => Ok(Some(grant.into())),
+            None => Err(Refusal::new(layer.no_grant(differences), Self::grant())),
+        }
+    }
+}
+
+fn differences(grant: &Grant) -> Option<Differences> {
+    match grant.kind() {
+        Kind::Socket(grant) => Differences::few([
+            (Difference::Verb, grant.verb == Verb::Connect),
+            (Difference::Protocol, grant.protocol == Protocol::Udp),
+            (
+                Difference::Host,
+                grant.has_host(None, Some(&ADDRESS.into())),
+            ),
+        ]),
+        Kind::Resolve(_) | Kind::Unix(_) => None,
+    }
+}
+
+impl fmt::Display for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Self::grant().fmt(f)
+    }
+}

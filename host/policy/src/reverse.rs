@@ -1,0 +1,111 @@
+//! Looking the name of an address up. It must not be answered before it is
+//! allowed: a query to the DNS tells the outside.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::grant::Kind;
+use crate::layer::Layer;
+use crate::name_pattern::NamePattern;
+use crate::nearest::{Difference, Differences};
+use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::verb::Verb;
+use crate::{Canonical, Grant, Name};
+
+/// A request to look the name of an address up: POSIX `getnameinfo`.
+///
+/// Allowed under a `resolve` grant for the name that the DNS keeps it under
+/// (`5.0.0.10.in-addr.arpa`), or under any `connect` grant that covers the
+/// address, on whatever port. Denied under a `resolve` deny for that name, and
+/// if connecting to the address is denied on every port over TCP or over UDP.
+#[derive(Clone, Debug)]
+pub struct Reverse {
+    address: IpAddr,
+    name: Name,
+}
+
+impl Reverse {
+    /// A request for the name of `address`.
+    pub fn new(address: IpAddr) -> Self {
+        let address = address.into_canonical();
+        Self {
+            address,
+            name: Name::reverse(address),
+        }
+    }
+
+    /// The canonical address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The name to ask the DNS for: below `in-addr.arpa` (RFC 1035, section
+    /// 3.5), or in nibbles below `ip6.arpa` (RFC 3596, section 2.5).
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The deny that forbids it. One for either protocol does, since a lookup
+    /// belongs to neither.
+    fn denied(&self, layer: &Layer) -> Option<Grant> {
+        let by_name = layer.deny.resolve.matching(&self.name).next();
+        by_name.cloned().map(Grant::from).or_else(|| {
+            let mut denies = layer
+                .deny
+                .connect_tables()
+                .into_iter()
+                .flat_map(|table| table.catching(self.address));
+            denies
+                .find(|deny| deny.ports.are_complete())
+                .map(Grant::from)
+        })
+    }
+
+    fn granted(&self, layer: &Layer) -> Option<Grant> {
+        let by_name = layer.allow.resolve.matching(&self.name).next();
+        by_name.cloned().map(Grant::from).or_else(|| {
+            let mut grants = layer
+                .allow
+                .connect_tables()
+                .into_iter()
+                .flat_map(|table| table.reaching(self.address));
+            grants.next().map(Grant::from)
+        })
+    }
+
+    fn differences(&self, grant: &Grant) -> Option<Differences> {
+        match grant.kind() {
+            Kind::Socket(grant) => Differences::few([
+                (Difference::Verb, grant.verb == Verb::Connect),
+                (
+                    Difference::Host,
+                    grant.has_host(None, Some(&self.address.into())),
+                ),
+            ]),
+            Kind::Resolve(_) | Kind::Unix(_) => None,
+        }
+    }
+}
+
+impl Request for Reverse {}
+
+impl Decide for Reverse {
+    fn decide(&self, layer: &Layer) -> Verdict {
+        if let Some(deny) = self.denied(layer) {
+            return Err(Refusal::denied(deny));
+        }
+        match self.granted(layer) {
+            Some(grant) => Ok(Some(grant)),
+            None => Err(Refusal::new(
+                layer.no_grant(|grant| self.differences(grant)),
+                NamePattern::Exact(self.name.clone()),
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Reverse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "resolve {}", self.name)
+    }
+}
