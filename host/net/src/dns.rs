@@ -14,8 +14,8 @@ use hickory_resolver::lookup::Lookup as Found;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name as DnsName, RData, RecordType};
-use portcullis_policy::{Lookup, Name, Permit};
+use hickory_resolver::proto::rr::{Name as DnsName, RData, Record, RecordType};
+use portcullis_policy::{Lookup, Name, Permit, Reverse};
 use tokio::sync::OnceCell;
 
 use crate::error::ErrorCode;
@@ -83,14 +83,31 @@ impl DnsResolver {
         if let Some(answer) = client.hosts.answer(name) {
             return Ok(answer);
         }
-        let mut absolute = DnsName::from_ascii(name.as_str()).map_err(|_| NOT_A_NAME)?;
-        absolute.set_fqdn(true);
+        let absolute = absolute(name)?;
         // Both families, so that the policy sees all there is to see.
         let (six, four) = tokio::join!(
             client.dns.lookup(absolute.clone(), RecordType::AAAA),
             client.dns.lookup(absolute.clone(), RecordType::A),
         );
         both(read(&absolute, six), read(&absolute, four))
+    }
+
+    async fn names(&self, request: &Reverse) -> Result<Vec<Name>, ErrorCode> {
+        let client = self.client().await.map_err(|error| code_of(&error))?;
+        let known = client.hosts.names(request.address());
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        let found = client
+            .dns
+            .lookup(absolute(request.name())?, RecordType::PTR)
+            .await
+            .map_err(|error| code_of(&error))?;
+        let names = found.answers().iter().filter_map(pointer);
+        match names.take(NAMES).collect::<Vec<_>>() {
+            none if none.is_empty() => Err(ErrorCode::NameNoData),
+            names => Ok(names),
+        }
     }
 }
 
@@ -108,7 +125,24 @@ impl Resolver for DnsResolver {
             answer.map_err(|code| failure(code, name.as_str()))
         })
     }
+
+    fn reverse(&self, permit: Permit<Reverse>) -> Pending<'_, Vec<Name>> {
+        Box::pin(async move {
+            let names = self.names(permit.request()).await;
+            names.map_err(|code| failure(code, permit.request().name().as_str()))
+        })
+    }
 }
+
+/// Search domains are added to names that do not end here.
+fn absolute(name: &Name) -> Result<DnsName, ErrorCode> {
+    let mut absolute = DnsName::from_ascii(name.as_str()).map_err(|_| NOT_A_NAME)?;
+    absolute.set_fqdn(true);
+    Ok(absolute)
+}
+
+/// How many names of one address count.
+const NAMES: usize = 16;
 
 /// A name that we cannot read is one that the policy cannot judge.
 const NOT_A_NAME: ErrorCode = ErrorCode::NameLookupFailed;
@@ -147,6 +181,18 @@ fn read(name: &DnsName, found: Result<Found, NetError>) -> Result<Answer, ErrorC
 
 fn parse(name: &DnsName) -> Option<Name> {
     Name::parse(&name.to_ascii()).ok()
+}
+
+/// The name that a `PTR` record points to, if it is one.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "one kind of record points to a name"
+)]
+fn pointer(record: &Record) -> Option<Name> {
+    match &record.data {
+        RData::PTR(target) => parse(&target.0),
+        _ => None,
+    }
 }
 
 /// The answers for both families as one. The families may lead through different

@@ -120,6 +120,11 @@ impl Network {
         Self { pins, ..self }
     }
 
+    /// Where names are looked up.
+    pub(crate) fn resolver(&self) -> &dyn Resolver {
+        &*self.resolver
+    }
+
     /// What is allowed here.
     pub fn policy(&self) -> &Policy {
         &self.policy

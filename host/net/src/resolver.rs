@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Instant;
 
-use portcullis_policy::{Lookup, Name, Permit};
+use portcullis_policy::{Lookup, Name, Permit, Reverse};
 
 use crate::error::{Error, ErrorCode};
 
@@ -44,13 +44,18 @@ impl Answer {
 /// The answer to come.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
-/// A source of addresses for names.
+/// A source of addresses for names, and of names for addresses.
 ///
-/// `localhost` and the names of the policy's `[hosts]` table never get here.
+/// `localhost` and what is in the policy's `[hosts]` table never get here.
 pub trait Resolver: Send + Sync {
     /// Looks up the name that the permit is for. Search domains are not
     /// applied: the name that was checked is the name that is looked up.
     fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_, Answer>;
+
+    /// Looks up the names of the address that the permit is for, its own first.
+    /// Fails with `name-not-found` where it has none. They are what somebody
+    /// says, and need not lead back to the address.
+    fn reverse(&self, permit: Permit<Reverse>) -> Pending<'_, Vec<Name>>;
 }
 
 /// The names that one name is an alias of, where `target` says what a name is

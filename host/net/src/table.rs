@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use portcullis_policy::{Lookup, Name, Permit};
+use portcullis_policy::{Canonical, Lookup, Name, Permit, Reverse};
 
 use crate::error::ErrorCode;
 use crate::resolver::{Answer, Pending, Resolver, failure, follow};
@@ -21,6 +21,20 @@ impl TableResolver {
     pub fn with_alias(mut self, alias: Name, target: Name) -> Self {
         self.aliases.insert(alias, target);
         self
+    }
+
+    /// The names whose addresses hold this one, in alphabetical order.
+    fn names(&self, address: IpAddr) -> Result<Vec<Name>, ErrorCode> {
+        let here = |known: &IpAddr| known.into_canonical() == address;
+        let names = self
+            .addresses
+            .iter()
+            .filter(|(_, addresses)| addresses.iter().any(here))
+            .map(|(name, _)| name.clone());
+        match names.collect::<Vec<_>>() {
+            none if none.is_empty() => Err(ErrorCode::NameNotFound),
+            names => Ok(names),
+        }
     }
 
     fn answer(&self, name: &Name) -> Result<Answer, ErrorCode> {
@@ -53,6 +67,14 @@ impl Resolver for TableResolver {
             let name = permit.request().name();
             self.answer(name)
                 .map_err(|code| failure(code, name.as_str()))
+        })
+    }
+
+    fn reverse(&self, permit: Permit<Reverse>) -> Pending<'_, Vec<Name>> {
+        Box::pin(async move {
+            let request = permit.request();
+            self.names(request.address())
+                .map_err(|code| failure(code, request.name().as_str()))
         })
     }
 }

@@ -1,25 +1,18 @@
-//! The DNS resolver against a name server of our own.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and its peers are not guests"
-)]
-
-mod name_server;
+//! Names to addresses.
 
 use std::net::UdpSocket;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use name_server::{
-    A, AAAA, CNAME, FORMAT_ERROR, NOT_IMPLEMENTED, NameServer, REFUSED, SERVER_FAILURE, Zone,
-};
 use portcullis_net::{
-    Audit, DnsResolver, Endpoint, ErrorCode, Event, Family, Network, ResolveHints, Service,
-    SocketAddress, SocketType,
+    DnsResolver, Endpoint, ErrorCode, Family, Network, ResolveHints, Service, SocketAddress,
+    SocketType,
 };
 use portcullis_policy::Policy;
+
+use crate::Denials;
+use crate::name_server::{
+    A, AAAA, CNAME, FORMAT_ERROR, NOT_IMPLEMENTED, NameServer, REFUSED, SERVER_FAILURE, Zone,
+};
 
 /// Addresses, aliases, and all that can go wrong.
 fn name_server() -> NameServer {
@@ -160,18 +153,6 @@ async fn the_name_asked_for_is_granted_and_not_what_it_is_an_alias_of() {
     check("resolve db.example", Err(ErrorCode::AccessDenied)).await;
 }
 
-/// Remembers denials.
-#[derive(Clone, Default)]
-struct Denials(Arc<Mutex<Vec<String>>>);
-
-impl Audit for Denials {
-    fn record(&self, event: Event<'_>) {
-        if let Event::Denied(denial) = event {
-            self.0.lock().unwrap().push(denial.to_string());
-        }
-    }
-}
-
 #[tokio::test]
 async fn an_alias_is_no_way_around_a_deny() {
     let server = name_server();
@@ -192,7 +173,7 @@ async fn an_alias_is_no_way_around_a_deny() {
         assert_eq!(error.code(), ErrorCode::AccessDenied, "{deny}");
         assert_eq!(error.message(), "resolve www.example is not granted");
         let expected = format!("{denied}: denied by: {deny}");
-        assert_eq!(*denials.0.lock().unwrap(), [expected]);
+        assert_eq!(denials.all(), [expected]);
     }
 }
 
@@ -221,7 +202,7 @@ async fn an_alias_is_no_way_around_a_deny_of_one_port() {
     let error = socket.connect(&by_number).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::AccessDenied);
     let denial = "connect tcp://web.example:443: denied by: connect tcp://web.example:443";
-    assert_eq!(*denials.0.lock().unwrap(), [denial, denial]);
+    assert_eq!(denials.all(), [denial, denial]);
 }
 
 #[tokio::test]
