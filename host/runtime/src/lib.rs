@@ -76,7 +76,9 @@ pub use ctx::{Ctx, CtxView, View};
 pub use engine::Engine;
 pub use failure::Failure;
 pub use linker::add_to_linker;
-pub use portcullis_net::{Audit, DnsResolver, Event, Network, Resolver, Silent, TableResolver};
+pub use portcullis_net::{
+    Audit, DnsResolver, Event, Network, Resolver, Silent, SystemResolver, TableResolver,
+};
 pub use portcullis_policy::{Denial, Name, NameError, Policy, PolicyBuilder, PolicyError};
 pub use program::{LoadError, Outcome, Program};
 /// The wasmtime that this crate was built with.
