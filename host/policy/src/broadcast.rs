@@ -54,11 +54,10 @@ impl Decide for Broadcast {
     fn decide(&self, layer: &Layer) -> Verdict {
         let denies = layer.deny.table(Verb::Connect, Protocol::Udp);
         let grants = layer.allow.table(Verb::Connect, Protocol::Udp);
-        let mut denies = denies.catching(ADDRESS);
-        if let Some(deny) = denies.find(|deny| deny.ports.are_complete()) {
+        if let Some(deny) = denies.catching_everywhere(ADDRESS) {
             return Err(Refusal::denied(deny.into()));
         }
-        match grants.reaching(ADDRESS).next() {
+        match grants.covering_somewhere(ADDRESS) {
             Some(grant) => Ok(Some(grant.into())),
             None => Err(Refusal::new(layer.no_grant(differences), Self::grant())),
         }

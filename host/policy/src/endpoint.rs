@@ -111,11 +111,10 @@ impl Question for Query<'_> {
     /// The grant that covers the name, but not the address it led to.
     fn almost_granted(&self, allows: &Rules, verb: Verb) -> Option<Reason> {
         let (name, address) = (self.name?, self.reach?.addr());
-        let grant = verb
-            .covered_by()
-            .iter()
-            .flat_map(|verb| allows.table(*verb, self.protocol).naming(name))
-            .find(|grant| grant.ports.contain(self.port))?;
+        let grant = verb.covered_by().iter().find_map(|verb| {
+            let grants = allows.table(*verb, self.protocol);
+            grants.naming(name, self.port).next()
+        })?;
         Some(Reason::NotInRange {
             name: name.clone(),
             address,

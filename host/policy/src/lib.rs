@@ -33,7 +33,7 @@
 //!   [`Policy::and`], each must allow, and the first that does not is the one
 //!   that is reported.
 //! - Addresses are compared in one canonical form ([`canonical`]), names in
-//!   theirs ([`Name`]).
+//!   theirs ([`Name`]), names of unix sockets in theirs ([`UnixName`]).
 //!
 //! ## `connect`
 //!
@@ -67,6 +67,27 @@
 //! - `from` bounds the peers that are accepted. A deny with `from` refuses
 //!   those peers; a deny without it refuses listening.
 //!
+//! ## Unix sockets
+//!
+//! - `unix:` is stream and seqpacket sockets, `unixgram:` datagram sockets.
+//!   Neither covers the other, and no grant of addresses covers either.
+//! - A path covers itself, `/srv/app/*` what lies directly in that folder,
+//!   `/srv/app/**` everything beneath it, and neither covers `/srv/app`. An
+//!   abstract name covers itself, `@*` every one and that which the system
+//!   chooses.
+//! - The verbs mean what they mean for addresses. Who may connect to a listener
+//!   is for the file system to say: there is no `from`.
+//! - Paths are compared as text and without `..`. Where symbolic links lead is
+//!   for the code that opens the path to find out, and to ask about.
+//!
+//! ## `join` and broadcasts
+//!
+//! - `join` covers membership in multicast groups, by address and by the port
+//!   that the socket is bound to. Receiving takes a `listen` grant, sending a
+//!   `connect` grant.
+//! - Broadcasting takes a `connect udp://` grant of addresses that hold
+//!   255.255.255.255, on whatever port; a deny of it on every port forbids it.
+//!
 //! ## Looking names up
 //!
 //! A name may be looked up for what it is granted for, or under a `resolve`
@@ -74,6 +95,12 @@
 //! It may not under a `resolve` deny, nor for what is denied (for no stated
 //! purpose: if connecting to it is denied on every port). `localhost` is a
 //! constant and needs no grant.
+//!
+//! The name of an address may be looked up under a `resolve` grant for the name
+//! that the DNS keeps it under (`5.0.0.10.in-addr.arpa`), or under any `connect`
+//! grant that covers the address, on whatever port. It may not under a `resolve`
+//! deny for that name, nor if connecting to the address is denied on every port:
+//! over TCP or over UDP, since a lookup belongs to neither.
 //!
 //! ## Ports
 //!
@@ -112,6 +139,7 @@ mod parser;
 mod percent;
 mod permit;
 mod policy;
+mod port_index;
 mod ports;
 mod protocol;
 mod question;

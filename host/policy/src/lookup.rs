@@ -92,21 +92,13 @@ impl Lookup {
     }
 
     fn ruling_on_any_connect(&self, layer: &Layer) -> Ruling {
-        let mut denies = layer
-            .deny
-            .connect_tables()
-            .into_iter()
-            .flat_map(|t| t.naming(&self.name));
-        let mut grants = layer
-            .allow
-            .connect_tables()
-            .into_iter()
-            .flat_map(|t| t.naming(&self.name));
-        if let Some(deny) = denies.find(|deny| deny.ports.are_complete()) {
+        let mut denies = layer.deny.connect_tables().into_iter();
+        if let Some(deny) = denies.find_map(|table| table.naming_everywhere(&self.name)) {
             return Ruling::Denied(deny.into());
         }
+        let mut grants = layer.allow.connect_tables().into_iter();
         grants
-            .next()
+            .find_map(|table| table.naming_somewhere(&self.name))
             .map_or(Ruling::Silent, |grant| Ruling::Granted(grant.into()))
     }
 
@@ -137,7 +129,7 @@ impl Request for Lookup {}
 
 impl Decide for Lookup {
     fn decide(&self, layer: &Layer) -> Verdict {
-        if let Some(names) = layer.deny.resolve.matching(&self.name).next() {
+        if let Some(names) = layer.deny.resolving(&self.name) {
             return Err(Refusal::denied(names.clone().into()));
         }
         match self.ruling(layer) {
@@ -145,7 +137,7 @@ impl Decide for Lookup {
             Ruling::Granted(grant) => return Ok(Some(grant)),
             Ruling::Silent => {}
         }
-        if let Some(names) = layer.allow.resolve.matching(&self.name).next() {
+        if let Some(names) = layer.allow.resolving(&self.name) {
             return Ok(Some(names.clone().into()));
         }
         if self.name.is_localhost() {

@@ -44,10 +44,20 @@ impl Nearest {
         grants: &[Grant],
         differences: impl Fn(&Grant) -> Option<Differences>,
     ) -> Option<Self> {
-        let (grant, differences) = grants
-            .iter()
-            .filter_map(|grant| Some((grant, differences(grant)?)))
-            .min_by_key(|(_, differences)| differences.len())?;
+        let mut nearest: Option<(&Grant, Differences)> = None;
+        for grant in grants {
+            let Some(found) = differences(grant) else {
+                continue;
+            };
+            if nearest.is_none_or(|(_, least)| found.len() < least.len()) {
+                nearest = Some((grant, found));
+            }
+            // None differs less from a request that no grant covers.
+            if found.len() <= 1 {
+                break;
+            }
+        }
+        let (grant, differences) = nearest?;
         Some(Self {
             grant: grant.clone(),
             differences: differences.into(),

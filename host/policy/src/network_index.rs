@@ -11,47 +11,45 @@ use crate::Group;
 use crate::embedded::embedded;
 use crate::range::Range;
 
-/// Items by range of addresses.
+/// One `T` for each range of addresses.
 #[derive(Debug)]
 pub(crate) struct NetworkIndex<T> {
-    networks: JointPrefixMap<IpNet, Vec<T>>,
+    networks: JointPrefixMap<IpNet, T>,
     /// `public` is no union of networks, and so has a place of its own.
-    public: Vec<T>,
+    public: Option<T>,
 }
 
-impl<T: Clone> NetworkIndex<T> {
-    pub(crate) fn insert(&mut self, range: Range, item: T) {
+impl<T: Default> NetworkIndex<T> {
+    /// Hands out what stands over each part of the range.
+    pub(crate) fn for_each_part(&mut self, range: Range, mut visit: impl FnMut(&mut T)) {
         match range {
-            Range::Group(Group::Public) => self.public.push(item),
+            Range::Group(Group::Public) => visit(self.public.get_or_insert_default()),
             Range::Group(group) => {
                 for network in group.networks() {
-                    self.insert(Range::Network(*network), item.clone());
+                    visit(self.networks.entry(*network).or_default());
                 }
             }
-            Range::Network(network) => self.networks.entry(network).or_default().push(item),
+            Range::Network(network) => visit(self.networks.entry(network).or_default()),
         }
     }
 }
 
 impl<T> NetworkIndex<T> {
-    /// The items whose range holds all of `network`.
+    /// What stands over ranges that hold all of `network`.
     pub(crate) fn covering(&self, network: IpNet) -> impl Iterator<Item = &T> {
-        let public = Group::Public.covers(&network).then_some(&self.public);
-        self.networks.cover_values(&network).chain(public).flatten()
+        let public = self
+            .public
+            .iter()
+            .filter(move |_| Group::Public.covers(&network));
+        self.networks.cover_values(&network).chain(public)
     }
 
-    /// The items whose range holds any of `network`, which is an address or a
-    /// whole family, or an IPv4 address that the address carries.
-    pub(crate) fn touching(&self, network: IpNet) -> impl Iterator<Item = &T> {
-        let carried = embedded(network.addr()).map(|v4| IpNet::from(IpAddr::V4(v4)));
-        let within = (network.prefix_len() == 0).then(|| {
-            let networks = self.networks.children(&network).map(|(_, items)| items);
-            networks.chain([&self.public]).flatten()
-        });
-        iter::once(network)
-            .chain(carried)
-            .flat_map(|network| self.covering(network))
-            .chain(within.into_iter().flatten())
+    /// What stands over ranges that hold the address, or an IPv4 address that it
+    /// carries.
+    pub(crate) fn catching(&self, address: IpAddr) -> impl Iterator<Item = &T> {
+        iter::once(address)
+            .chain(embedded(address).map(IpAddr::V4))
+            .flat_map(|address| self.covering(address.into()))
     }
 }
 
@@ -59,7 +57,7 @@ impl<T> Default for NetworkIndex<T> {
     fn default() -> Self {
         Self {
             networks: JointPrefixMap::default(),
-            public: Vec::new(),
+            public: None,
         }
     }
 }

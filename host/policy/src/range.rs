@@ -24,6 +24,22 @@ impl Range {
             Self::Network(own) => own.contains(network),
         }
     }
+
+    /// Whether it holds IPv4 addresses, as every group does.
+    pub(crate) fn has_v4(&self) -> bool {
+        match self {
+            Self::Group(_) | Self::Network(IpNet::V4(_)) => true,
+            Self::Network(IpNet::V6(_)) => false,
+        }
+    }
+
+    /// Whether it holds IPv6 addresses, as every group does.
+    pub(crate) fn has_v6(&self) -> bool {
+        match self {
+            Self::Group(_) | Self::Network(IpNet::V6(_)) => true,
+            Self::Network(IpNet::V4(_)) => false,
+        }
+    }
 }
 
 impl From<IpAddr> for Range {

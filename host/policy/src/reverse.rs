@@ -48,28 +48,22 @@ impl Reverse {
     /// The deny that forbids it. One for either protocol does, since a lookup
     /// belongs to neither.
     fn denied(&self, layer: &Layer) -> Option<Grant> {
-        let by_name = layer.deny.resolve.matching(&self.name).next();
+        let by_name = layer.deny.resolving(&self.name);
         by_name.cloned().map(Grant::from).or_else(|| {
-            let mut denies = layer
-                .deny
-                .connect_tables()
-                .into_iter()
-                .flat_map(|table| table.catching(self.address));
+            let mut denies = layer.deny.connect_tables().into_iter();
             denies
-                .find(|deny| deny.ports.are_complete())
+                .find_map(|table| table.catching_everywhere(self.address))
                 .map(Grant::from)
         })
     }
 
     fn granted(&self, layer: &Layer) -> Option<Grant> {
-        let by_name = layer.allow.resolve.matching(&self.name).next();
+        let by_name = layer.allow.resolving(&self.name);
         by_name.cloned().map(Grant::from).or_else(|| {
-            let mut grants = layer
-                .allow
-                .connect_tables()
-                .into_iter()
-                .flat_map(|table| table.reaching(self.address));
-            grants.next().map(Grant::from)
+            let mut grants = layer.allow.connect_tables().into_iter();
+            grants
+                .find_map(|table| table.covering_somewhere(self.address))
+                .map(Grant::from)
         })
     }
 

@@ -11,7 +11,7 @@ use crate::table::Table;
 use crate::unix_grant::UnixGrant;
 use crate::unix_index::UnixIndex;
 use crate::verb::Verb;
-use crate::{Grant, Protocol, UnixKind};
+use crate::{Grant, Name, Protocol, UnixKind};
 
 /// Grants of one role, each in the table of its verb and of its protocol or kind.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Rules {
     connect: Tables,
     join: Tables,
     listen: Tables,
-    pub(crate) resolve: NameIndex<NamePattern>,
+    resolve: NameIndex<Option<NamePattern>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +36,12 @@ impl Rules {
         let mut rules = Self::default();
         for grant in grants {
             match grant.kind() {
-                Kind::Resolve(names) => rules.resolve.insert(names, names.clone()),
+                Kind::Resolve(names) => {
+                    rules
+                        .resolve
+                        .entry(names)
+                        .get_or_insert_with(|| names.clone());
+                }
                 Kind::Socket(grant) => rules.insert(role, grant),
                 Kind::Unix(grant) => rules.insert_unix(grant),
             }
@@ -63,6 +68,11 @@ impl Rules {
     /// The tables of `connect`, for questions that leave the protocol open.
     pub(crate) fn connect_tables(&self) -> [&Table; 2] {
         [&self.connect.tcp, &self.connect.udp]
+    }
+
+    /// The grant to look a name up without connecting to it.
+    pub(crate) fn resolving(&self, name: &Name) -> Option<&NamePattern> {
+        self.resolve.matching(name).find_map(Option::as_ref)
     }
 
     fn insert(&mut self, role: Role, grant: &Arc<SocketGrant>) {

@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use portcullis_policy::{
-    Accept, Bind, Connect, Denial, Grant, Listen, Lookup, Name, Policy, Protocol, Purpose, Request,
+    Accept, Bind, BindUnix, Broadcast, Connect, ConnectUnix, Denial, Grant, Join, Listen,
+    ListenUnix, Lookup, Name, Policy, Protocol, Purpose, Request, Reverse, UnixKind, UnixName,
 };
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,11 +53,29 @@ pub(crate) type Answer = Result<Option<Grant>, Denial>;
 /// Reads a request and holds it against a policy:
 /// `connect tcp://10.0.0.5:5432 [named db.internal]`, and so for `bind` and
 /// `listen`; `listen tcp://[::]:80 dual`; `accept tcp://127.0.0.1:80 [dual]
-/// from 10.1.2.3:999`; `lookup connect tcp db.internal 5432`; `resolve name`.
+/// from 10.1.2.3:999`; `lookup connect tcp db.internal 5432`; `resolve name`;
+/// `connect unix:/run/app.sock`, `bind unixgram:@name`, `listen unix:@*` for a
+/// name that the system chooses; `join udp://224.0.0.251:5353`; `broadcast`;
+/// `reverse 10.0.0.5`.
 #[track_caller]
 pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
     let words: Vec<&str> = request.split(' ').collect();
     match words.as_slice() {
+        [verb, name] if name.starts_with("unix") => {
+            let (kind, name) = read_unix(name);
+            match *verb {
+                "bind" => answer(policy, BindUnix::new(kind, name)),
+                "connect" => answer(policy, ConnectUnix::new(kind, name)),
+                "listen" => answer(policy, ListenUnix::new(kind, name)),
+                _ => panic!("no request: {request}"),
+            }
+        }
+        ["join", endpoint] => {
+            let (_, address) = read_endpoint(endpoint);
+            answer(policy, Join::new(address.ip(), address.port()))
+        }
+        ["broadcast"] => answer(policy, Broadcast::new()),
+        ["reverse", address] => answer(policy, Reverse::new(address.parse().unwrap())),
         ["connect", endpoint, rest @ ..] => {
             let (protocol, address) = read_endpoint(endpoint);
             let request = Connect::new(protocol, address);
@@ -122,6 +141,21 @@ fn read_name(words: &[&str]) -> Option<Name> {
 fn read_endpoint(text: &str) -> (Protocol, SocketAddr) {
     let (protocol, address) = text.split_once("://").unwrap();
     (read_protocol(protocol), address.parse().unwrap())
+}
+
+fn read_unix(text: &str) -> (UnixKind, UnixName) {
+    let (kind, name) = text.split_once(':').unwrap();
+    let kind = match kind {
+        "unix" => UnixKind::Stream,
+        "unixgram" => UnixKind::Datagram,
+        _ => panic!("no kind: {text}"),
+    };
+    let name = match name.strip_prefix('@') {
+        Some("*") => Ok(UnixName::unnamed()),
+        Some(name) => UnixName::abstract_name(name.as_bytes()),
+        None => UnixName::path(name.as_bytes()),
+    };
+    (kind, name.unwrap())
 }
 
 fn read_protocol(text: &str) -> Protocol {

@@ -296,6 +296,220 @@ fn resolve_takes_a_name_alone() {
 }
 
 #[test]
+fn unix_paths_are_written_in_their_canonical_form() {
+    mistake(
+        "connect unix:/run//app.sock",
+        "/run//app.sock",
+        "the path is not in its canonical form; did you mean `unix:/run/app.sock`?",
+    );
+    mistake(
+        "connect unixgram:/run/./app.sock",
+        "/run/./app.sock",
+        "the path is not in its canonical form; did you mean `unixgram:/run/app.sock`?",
+    );
+    mistake(
+        "connect unix:///run/app.sock",
+        "///run/app.sock",
+        "the path is not in its canonical form; did you mean `unix:/run/app.sock`?",
+    );
+    mistake(
+        "connect unix:/run//*",
+        "/run/",
+        "the path is not in its canonical form; did you mean `unix:/run/*`?",
+    );
+    mistake(
+        "connect unix:/run/./app/**",
+        "/run/./app",
+        "the path is not in its canonical form; did you mean `unix:/run/app/**`?",
+    );
+    mistake(
+        "connect unix:/run/app/../x",
+        "/run/app/../x",
+        "a path to a unix socket goes through no `..`; did you mean `unix:/run/x`?",
+    );
+    mistake(
+        "connect unix:/run/%2E%2e/*",
+        "/run/%2E%2e",
+        "a path to a unix socket goes through no `..`; did you mean `unix:/*`?",
+    );
+    mistake(
+        "connect unix:/..",
+        "/..",
+        "a path to a unix socket goes through no `..`",
+    );
+    mistake(
+        "connect unix:run/app.sock",
+        "run/app.sock",
+        "the path is not absolute; did you mean `unix:/run/app.sock`?",
+    );
+    mistake(
+        "listen unix:/run/app/",
+        "/run/app/",
+        "the path ends like that of a folder; every path in the folder is `unix:/run/app/*`",
+    );
+    mistake(
+        "listen unix:/",
+        "/",
+        "the path ends like that of a folder; every path in the folder is `unix:/*`",
+    );
+    mistake("listen unix:/run/%00x", "/run/%00x", "a path holds no NUL");
+    let long = "x".repeat(107);
+    mistake(
+        &format!("listen unix:/{long}"),
+        &format!("/{long}"),
+        "the name of a unix socket has at most 107 bytes",
+    );
+    mistake(
+        &format!("listen unix:@{long}x"),
+        &format!("{long}x"),
+        "the name of a unix socket has at most 107 bytes",
+    );
+}
+
+#[test]
+fn unix_names_are_not_left_out() {
+    mistake(
+        "listen unix:",
+        "",
+        "the path is missing; write for example `listen unix:/run/app.sock`",
+    );
+    mistake(
+        "listen unixgram:@",
+        "",
+        "the abstract name is missing; every abstract name is `@*`",
+    );
+    mistake(
+        "connect unix:*",
+        "*",
+        "`*` alone is no path; every path is `unix:/**`, every abstract name `unix:@*`",
+    );
+}
+
+#[test]
+fn bytes_of_unix_names_are_written_safely() {
+    mistake(
+        "connect unix:/a,/b",
+        ",",
+        "`,` does not stand for itself; in a path it is written `%2C`",
+    );
+    mistake(
+        "connect unix:/it's",
+        "'",
+        "`'` does not stand for itself; in a path it is written `%27`",
+    );
+    mistake(
+        "connect unix:/a\tb",
+        "\t",
+        "`\\t` does not stand for itself; in a path it is written `%09`",
+    );
+    mistake(
+        "connect unix:/a\u{202e}b",
+        "\u{202e}",
+        "`\\u{202e}` does not stand for itself; in a path it is written `%E2%80%AE`",
+    );
+    mistake(
+        "connect unix:/a b",
+        "b",
+        "`b` has no place in a grant; a space in a path is written `%20`",
+    );
+    mistake(
+        "connect unix:/100%",
+        "",
+        "two hexadecimal digits follow `%`; `%` itself is written `%25`",
+    );
+    mistake(
+        "connect unix:/a%+1b",
+        "+1b",
+        "two hexadecimal digits follow `%`; `%` itself is written `%25`",
+    );
+    let star = "`*` stands only in `@*`, or at the end of a path in `/*` or `/**`; a star that \
+                belongs to a name is written `%2A`";
+    mistake("connect unix:/run/*.sock", "*", star);
+    mistake("connect unix:/run/*/x", "*", star);
+    mistake("connect unix:/run/a*", "*", star);
+    mistake("connect unix:/run/***", "*", star);
+    mistake("connect unix:@app-*", "*", star);
+}
+
+#[test]
+fn unix_sockets_take_no_clauses_and_not_every_verb() {
+    mistake(
+        "listen unix:/run/x from private",
+        "from",
+        "`from` goes only with addresses; who may connect to a path, the permissions of its \
+         folder say",
+    );
+    mistake(
+        "connect unix:/run/x in private",
+        "in",
+        "`in` goes only with names of hosts; a unix socket needs no bounds: leave `in` out",
+    );
+    mistake(
+        "join unixgram:/run/x",
+        "unixgram:/run/x",
+        "`join` takes `udp://` and a multicast address; write for example \
+         `join udp://224.0.0.251:5353`",
+    );
+    mistake(
+        "resolve unix:/run/x",
+        "unix:/run/x",
+        "`resolve` takes a name alone; write for example `resolve db.internal`",
+    );
+}
+
+#[test]
+fn join_takes_multicast_addresses_and_udp() {
+    let example = "write for example `join udp://224.0.0.251:5353`";
+    mistake("join", "", &format!("`join` what?; {example}"));
+    mistake(
+        "join tcp://224.0.0.251:5353",
+        "tcp",
+        &format!("`join` takes `udp` alone; {example}"),
+    );
+    mistake(
+        "join 224.0.0.251:5353",
+        "224.0.0.251:5353",
+        &format!("`join` takes `udp://` and a multicast address; {example}"),
+    );
+    for host in [
+        "10.0.0.5",
+        "224.0.0.0/3",
+        "[2001:db8::1]",
+        "0.0.0.0",
+        "any",
+        "public",
+        "*",
+        "mdns.local",
+        "*.local",
+    ] {
+        mistake(
+            &format!("join udp://{host}:5353"),
+            host,
+            &format!(
+                "`join` takes multicast addresses, not `{host}`; they lie in 224.0.0.0/4 and \
+                 [ff00::]/8; `multicast` is all of them"
+            ),
+        );
+    }
+    mistake(
+        "join udp://224.0.0.251:5353 from private",
+        "from",
+        "`from` goes only with `listen`; senders are accepted under the `listen` grant of the \
+         socket",
+    );
+    mistake(
+        "join udp://224.0.0.251:5353 in private",
+        "in",
+        "`in` goes only with names; an address needs no bounds: leave `in` out",
+    );
+    mistake(
+        "join udp://224.0.0.251",
+        "",
+        "the port is missing; write for example `udp://example.com:443`, or `:*` for every port",
+    );
+}
+
+#[test]
 fn foreign_text_is_escaped_and_cut() {
     let error = Grant::parse("\u{1b}[31m\u{202e}x tcp://a.b:1").unwrap_err();
     assert_eq!(error.reason, "unknown verb `\\u{1b}[31m\\u{202e}x`");

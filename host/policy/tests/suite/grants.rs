@@ -31,6 +31,23 @@ fn canonical_text_prints_as_it_is() {
     prints_itself("connect tcp://any.:80");
     prints_itself("resolve public.");
     prints_itself("connect tcp://*.any:80");
+    prints_itself("join udp://224.0.0.251:5353");
+    prints_itself("join udp://[ff02::fb]:*");
+    prints_itself("join udp://[ff02::]/16:0,5353");
+    prints_itself("join udp://multicast:*");
+    prints_itself("listen unix:/run/app/web.sock");
+    prints_itself("connect unixgram:/dev/log");
+    prints_itself("connect unix:/srv/app/*");
+    prints_itself("connect unix:/srv/app/**");
+    prints_itself("connect unix:/*");
+    prints_itself("connect unix:/**");
+    prints_itself("connect unix:@name");
+    prints_itself("bind unixgram:@*");
+    prints_itself("connect unix:@/run/../x/");
+    prints_itself("connect unix:/a%20b%2C%25%2A%27%22%60%5C%FF%0A");
+    prints_itself("connect unix:/a@b:80#~$&(c)+;=?[d]^{e}|<>!-_.");
+    prints_itself("connect unix:@%00@%2A");
+    prints_itself("connect unix:@%40a@");
 }
 
 #[test]
@@ -73,6 +90,16 @@ fn other_spellings_print_canonically() {
         "listen tcp://a.b:80 in private from loopback",
         "listen tcp://a.b:80 from loopback in private",
     );
+}
+
+#[test]
+fn other_spellings_of_bytes_print_canonically() {
+    prints("connect unix:/%61%2fb", "connect unix:/a/b");
+    prints("connect unix:/b%c3%bc", "connect unix:/b%C3%BC");
+    prints("connect unix:/bücher/**", "connect unix:/b%C3%BCcher/**");
+    prints("connect unix:@@a", "connect unix:@%40a");
+    prints("connect unix:/%2A/*", "connect unix:/%2A/*");
+    prints("connect unix:%2Frun", "connect unix:/run");
 }
 
 #[test]

@@ -8,16 +8,21 @@
 )]
 
 mod bind;
+mod broadcast;
 mod check;
 mod connect;
 mod denials;
 mod errors;
 mod files;
 mod grants;
+mod join;
 mod listen;
 mod lookup;
 mod model;
 mod names;
 mod policies;
 mod properties;
+mod reverse;
 mod strategies;
+mod unix;
+mod unix_names;

@@ -16,6 +16,14 @@ pub(crate) struct Rules {
 pub(crate) enum Line {
     Resolve(Host),
     Socket(SocketLine),
+    Unix(UnixLine),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct UnixLine {
+    pub(crate) verb: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) names: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +54,12 @@ pub(crate) enum Ask {
         peer: &'static str,
     },
     Bind(Spot),
+    Broadcast,
     Connect(Spot),
+    Join {
+        group: &'static str,
+        port: u16,
+    },
     Listen {
         listener: Spot,
         dual: bool,
@@ -58,6 +71,9 @@ pub(crate) enum Ask {
         port: u16,
     },
     Resolve(&'static str),
+    Reverse(&'static str),
+    /// In `names` there is one name; `@*` is one that the system chooses.
+    Unix(UnixLine),
 }
 
 #[derive(Clone, Debug)]
@@ -138,8 +154,41 @@ impl Rules {
                         || self.grants_resolving(name)
                         || is_localhost(name))
             }
+            Ask::Broadcast => {
+                let everybody = address("255.255.255.255");
+                let is_udp = |line: &SocketLine| line.protocol == "udp";
+                !self.denies("connect", |line| {
+                    is_udp(line) && all_ports(line) && line.catches_host(None, everybody, false)
+                }) && self.grants("connect", |line| {
+                    is_udp(line) && line.covers_host(None, everybody, false)
+                })
+            }
+            Ask::Join { group, port } => {
+                let group = address(group);
+                let about = |line: &SocketLine| has_port(line.ports, *port) && line.host.has(group);
+                group.is_multicast() && !self.denies("join", about) && self.grants("join", about)
+            }
+            Ask::Reverse(ip) => {
+                let (ip, name) = (address(ip), reverse_name(address(ip)));
+                !self.denies_resolving(&name)
+                    && !self.denies("connect", |line| {
+                        all_ports(line) && line.catches_host(None, ip, false)
+                    })
+                    && (self.grants_resolving(&name)
+                        || self.grants("connect", |line| line.covers_host(None, ip, false)))
+            }
+            Ask::Unix(UnixLine { verb, kind, names }) => {
+                let has = |lines: &[Line], verb: &str| {
+                    lines.iter().any(|line| {
+                        matches!(line, Line::Unix(line)
+                            if line.verb == verb && line.kind == *kind && line.matches(names))
+                    })
+                };
+                let by_listen =
+                    || *verb == "bind" && has(&self.allow, "listen") && !has(&self.deny, "listen");
+                !has(&self.deny, verb) && (has(&self.allow, verb) || by_listen())
+            }
             Ask::Resolve(name) => {
-                let all_ports = |line: &SocketLine| ["*", "1-65535"].contains(&line.ports);
                 !self.denies_resolving(name)
                     && !self.denies("connect", |line| line.host.matches(name) && all_ports(line))
                     && (self.grants("connect", |line| line.host.matches(name))
@@ -169,7 +218,7 @@ impl Rules {
 fn sockets<'a>(lines: &'a [Line], verb: &str) -> impl Iterator<Item = &'a SocketLine> {
     lines.iter().filter_map(move |line| match line {
         Line::Socket(line) if line.verb == verb => Some(line),
-        Line::Socket(_) | Line::Resolve(_) => None,
+        Line::Resolve(_) | Line::Socket(_) | Line::Unix(_) => None,
     })
 }
 
@@ -179,12 +228,34 @@ impl Line {
     }
 }
 
+impl UnixLine {
+    fn matches(&self, name: &str) -> bool {
+        if self.names == "@*" {
+            return name.starts_with('@');
+        }
+        if let Some(folder) = self.names.strip_suffix("**") {
+            return name.starts_with(folder);
+        }
+        match self.names.strip_suffix('*') {
+            Some(folder) => name
+                .strip_prefix(folder)
+                .is_some_and(|rest| !rest.contains('/')),
+            None => self.names == name,
+        }
+    }
+}
+
 impl SocketLine {
+    fn is_about(&self, spot: &Spot) -> bool {
+        self.protocol == spot.protocol && has_port(self.ports, spot.port)
+    }
+
     /// As an allow. `local` is for bind and listen.
     fn covers(&self, spot: &Spot, ip: IpAddr, local: bool) -> bool {
-        if self.protocol != spot.protocol || !has_port(self.ports, spot.port) {
-            return false;
-        }
+        self.is_about(spot) && self.covers_host(spot.name, ip, local)
+    }
+
+    fn covers_host(&self, name: Option<&str>, ip: IpAddr, local: bool) -> bool {
         let everything_heard = local && ip.is_unspecified();
         let reaches = |host: Host| {
             if everything_heard {
@@ -207,7 +278,7 @@ impl SocketLine {
                 } else {
                     is_public(ip)
                 };
-                spot.name.is_some_and(|name| self.host.matches(name))
+                name.is_some_and(|name| self.host.matches(name))
                     && (home || self.within.is_some_and(reaches))
             }
         }
@@ -215,9 +286,10 @@ impl SocketLine {
 
     /// As a deny.
     fn catches(&self, spot: &Spot, ip: IpAddr, local: bool) -> bool {
-        if self.protocol != spot.protocol || !has_port(self.ports, spot.port) {
-            return false;
-        }
+        self.is_about(spot) && self.catches_host(spot.name, ip, local)
+    }
+
+    fn catches_host(&self, name: Option<&str>, ip: IpAddr, local: bool) -> bool {
         let everything_heard = local && ip.is_unspecified();
         match self.host {
             Host::Star => true,
@@ -233,7 +305,7 @@ impl SocketLine {
                 probes(ip).any(|ip| self.host.has(ip))
             }
             Host::Name(own) | Host::Under(own) => {
-                spot.name.is_some_and(|name| self.host.matches(name))
+                name.is_some_and(|name| self.host.matches(name))
                     || is_localhost(own) && probes(ip).any(|ip| ip.is_loopback())
             }
         }
@@ -339,6 +411,29 @@ fn is_public(ip: IpAddr) -> bool {
         .any(|public| address(public) == ip)
 }
 
+fn all_ports(line: &SocketLine) -> bool {
+    ["*", "1-65535"].contains(&line.ports)
+}
+
+/// By way of the whole written out.
+fn reverse_name(ip: IpAddr) -> String {
+    let (digits, zone): (Vec<String>, &str) = match ip {
+        IpAddr::V4(v4) => (
+            v4.to_string().split('.').map(str::to_owned).collect(),
+            "in-addr.arpa",
+        ),
+        IpAddr::V6(v6) => (
+            format!("{:032x}", v6.to_bits())
+                .chars()
+                .map(String::from)
+                .collect(),
+            "ip6.arpa",
+        ),
+    };
+    let labels = digits.into_iter().rev().chain([zone.to_owned()]);
+    labels.collect::<Vec<_>>().join(".")
+}
+
 fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
@@ -355,6 +450,7 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve(host) => write!(f, "resolve {host}"),
+            Self::Unix(line) => line.fmt(f),
             Self::Socket(line) => {
                 let SocketLine {
                     verb,
@@ -369,6 +465,12 @@ impl fmt::Display for Line {
                 within.map_or(Ok(()), |within| write!(f, " in {within}"))
             }
         }
+    }
+}
+
+impl fmt::Display for UnixLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}", self.verb, self.kind, self.names)
     }
 }
 
@@ -425,7 +527,14 @@ impl fmt::Display for Ask {
             } => {
                 write!(f, "lookup {verb} {protocol} {name} {port}")
             }
+            Self::Broadcast => f.write_str("broadcast"),
+            Self::Join { group, port } => {
+                let group = SocketAddr::new(group.parse().unwrap(), *port);
+                write!(f, "join udp://{group}")
+            }
             Self::Resolve(name) => write!(f, "resolve {name}"),
+            Self::Reverse(address) => write!(f, "reverse {address}"),
+            Self::Unix(line) => line.fmt(f),
         }
     }
 }

@@ -52,6 +52,31 @@ fn host_names_and_hosts_come_from_the_first_layer_that_has_them() {
 }
 
 #[test]
+fn hosts_are_found_by_address_as_they_are_by_name() {
+    let file = |hosts: &str| {
+        let text = format!("version = 1\n[hosts]\n{hosts}");
+        Policy::builder().file("p", &text).build().unwrap()
+    };
+    let found = |policy: &Policy, address: &str| {
+        let name = policy.hosts_by_address(address.parse().unwrap());
+        name.map(|name| name.as_str().to_owned())
+    };
+    let outer = file("c = [\"10.0.0.1\"]\nb = [\"10.0.0.1\", \"::ffff:10.0.0.2\"]");
+    assert_eq!(found(&outer, "10.0.0.1").unwrap(), "b");
+    assert_eq!(found(&outer, "10.0.0.2").unwrap(), "b");
+    assert_eq!(found(&outer, "::ffff:10.0.0.2").unwrap(), "b");
+    assert_eq!(found(&outer, "10.0.0.3"), None);
+    assert_eq!(found(&Policy::default(), "10.0.0.1"), None);
+
+    // What the inner layer says of `b` counts no more than it does by name.
+    let inner = file("a = [\"10.0.0.1\"]\nb = [\"10.0.0.3\"]\nd = [\"10.0.0.3\"]");
+    let both = outer.and(&inner);
+    assert_eq!(found(&both, "10.0.0.1").unwrap(), "b");
+    assert_eq!(found(&both, "10.0.0.3").unwrap(), "d");
+    assert_eq!(found(&policy("").and(&inner), "10.0.0.1").unwrap(), "a");
+}
+
+#[test]
 fn a_name_in_hosts_still_takes_a_grant() {
     let text = "version = 1\nhosts.\"db.internal\" = [\"10.0.0.5\"]";
     let policy = Policy::builder().file("p", text).build().unwrap();

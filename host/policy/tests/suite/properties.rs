@@ -1,10 +1,12 @@
 //! What holds for every policy and every request. It must not depend on
 //! particular ones: tables do.
 
-use portcullis_policy::{Grant, Host, Name, Policy};
+use portcullis_policy::{ConnectUnix, Grant, Host, Name, Policy, UnixKind, UnixName};
+use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 
-use crate::check::decide;
+use crate::check::{decide, policy};
 use crate::model::{Line, Rules};
 use crate::strategies::{allow, ask, deny, rules};
 
@@ -26,6 +28,31 @@ fn with(rules: &Rules, allow: Option<Line>, deny: Option<Line>) -> Rules {
     more.allow.extend(allow);
     more.deny.extend(deny);
     more
+}
+
+/// The paths among the bytes that upset parsers most.
+fn unix_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        2 => select(b"/.*%@ ,'\"\\`\n\x1b\xff2A".to_vec()),
+        1 => any::<u8>(),
+    ];
+    vec(byte, 0..108).prop_map(|bytes| [b"/", bytes.as_slice()].concat())
+}
+
+/// How the name is printed is safe, and a grant that covers it and prints the
+/// same.
+fn is_spelled_safely(name: UnixName) -> Result<(), TestCaseError> {
+    let request = ConnectUnix::new(UnixKind::Datagram, name);
+    let text = request.to_string();
+    prop_assert!(text.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
+    prop_assert!(!text.contains(['\'', '"', '`', '\\', ',']));
+    prop_assert_eq!(Grant::parse(&text).unwrap().to_string(), text.clone());
+    prop_assert!(
+        policy(&text.replace(';', "%3B")).check(request).is_ok(),
+        "{}",
+        text
+    );
+    Ok(())
 }
 
 proptest! {
@@ -92,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn ports_print_as_they_parse(items in prop::collection::vec((0u16.., 0u16..), 1..8)) {
+    fn ports_print_as_they_parse(items in vec((0u16.., 0u16..), 1..8)) {
         let items: Vec<String> = items
             .into_iter()
             .map(|(a, b)| match (a.min(b), a.max(b)) {
@@ -102,6 +129,50 @@ proptest! {
             .collect();
         let grant = Grant::parse(&format!("connect tcp://a.b:{}", items.join(","))).unwrap();
         prop_assert_eq!(Grant::parse(&grant.to_string()).unwrap(), grant);
+    }
+
+    #[test]
+    fn every_path_has_one_safe_spelling(bytes in unix_bytes()) {
+        if let Ok(name) = UnixName::path(&bytes) {
+            prop_assert_eq!(UnixName::path(name.as_path().unwrap()), Ok(name.clone()));
+            is_spelled_safely(name)?;
+        }
+    }
+
+    #[test]
+    fn every_abstract_name_has_one_safe_spelling(bytes in vec(any::<u8>(), 1..107)) {
+        is_spelled_safely(UnixName::abstract_name(&bytes).unwrap())?;
+    }
+
+    #[test]
+    fn other_names_are_spelled_otherwise(one in unix_bytes(), other in unix_bytes()) {
+        for make in [UnixName::path, UnixName::abstract_name] {
+            if let (Ok(one), Ok(other)) = (make(&one), make(&other)) {
+                prop_assert_eq!(one == other, one.to_string() == other.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn almost_unix_grants_do_not_upset_the_parser(
+        text in "(bind|connect|join|listen|resolve) unix(gram)?:[/@]?[\\PC/.%2aA*@]{0,30}"
+    ) {
+        match Grant::parse(&text) {
+            Ok(grant) => prop_assert_eq!(Grant::parse(&grant.to_string()).unwrap(), grant),
+            Err(error) => {
+                prop_assert!(text.get(error.offset..error.offset + error.len).is_some());
+                prop_assert!(!error.to_string().chars().any(char::is_control));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_mistaken_path_is_taken_for_is_a_grant(text in "connect unix:[/.ab*]{1,12}") {
+        let Err(error) = Grant::parse(&text) else { return Ok(()) };
+        let hint = error.hint.unwrap_or_default();
+        if let Some(meant) = hint.split('`').find(|part| part.starts_with("unix:")) {
+            prop_assert!(Grant::parse(&format!("connect {meant}")).is_ok(), "{}", hint);
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::model::{Ask, Host, Line, Rules, SocketLine, Spot};
+use crate::model::{Ask, Host, Line, Rules, SocketLine, Spot, UnixLine};
 
-const ADDRESSES: [&str; 15] = [
+const ADDRESSES: [&str; 16] = [
     "0.0.0.0",
     "1.1.1.1",
     "10.0.0.5",
@@ -17,6 +17,7 @@ const ADDRESSES: [&str; 15] = [
     "127.0.0.1",
     "169.254.1.1",
     "192.0.2.1",
+    "255.255.255.255",
     "::",
     "::1",
     "2002:a00:5::1",
@@ -44,7 +45,7 @@ const GROUPS: [&str; 6] = [
     "private",
     "public",
 ];
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "any",
     "a.b",
     "x.a.b",
@@ -52,6 +53,28 @@ const NAMES: [&str; 7] = [
     "b",
     "localhost",
     "app.localhost",
+    "10.in-addr.arpa",
+    "5.0.0.10.in-addr.arpa",
+];
+const MULTICAST: [Host; 5] = [
+    Host::Address("224.0.0.251"),
+    Host::Address("ff02::fb"),
+    Host::Group("multicast"),
+    Host::Network("224.0.0.0/24"),
+    Host::Network("ff00::/8"),
+];
+const MEMBERSHIPS: [&str; 5] = [
+    "224.0.0.1",
+    "224.0.0.251",
+    "224.0.1.1",
+    "ff02::fb",
+    "10.0.0.5",
+];
+const UNIX_PATTERNS: [&str; 10] = [
+    "/*", "/**", "/a", "/a/*", "/a/**", "/a/b", "/a/b/**", "/ab", "@*", "@a",
+];
+const UNIX_NAMES: [&str; 9] = [
+    "/a", "/a/b", "/a/bc", "/a/b/c", "/ab", "/ab/c", "@a", "@b", "@*",
 ];
 const PORT_SETS: [&str; 8] = [
     "*",
@@ -97,7 +120,12 @@ pub(crate) fn ask() -> impl Strategy<Value = Ask> {
                 port
             }
         ),
+        Just(Ask::Broadcast),
+        (select(&MEMBERSHIPS[..]), select(&PORTS[..]))
+            .prop_map(|(group, port)| Ask::Join { group, port }),
         select(&NAMES[..]).prop_map(Ask::Resolve),
+        select(&ADDRESSES[..]).prop_map(Ask::Reverse),
+        unix(&UNIX_NAMES).prop_map(Ask::Unix),
     ]
 }
 
@@ -115,7 +143,27 @@ fn line(within: BoxedStrategy<Option<Host>>) -> impl Strategy<Value = Line> {
             })
         },
     );
-    prop_oneof![9 => socket, 1 => names().prop_map(Line::Resolve)]
+    let join = (select(&MULTICAST[..]), select(&PORT_SETS[..])).prop_map(|(host, ports)| {
+        Line::Socket(SocketLine {
+            verb: "join",
+            protocol: "udp",
+            host,
+            ports,
+            from: None,
+            within: None,
+        })
+    });
+    prop_oneof![
+        18 => socket,
+        2 => join,
+        2 => names().prop_map(Line::Resolve),
+        3 => unix(&UNIX_PATTERNS).prop_map(Line::Unix),
+    ]
+}
+
+fn unix(names: &'static [&'static str]) -> impl Strategy<Value = UnixLine> {
+    let kind = prop_oneof![9 => Just("unix"), 1 => Just("unixgram")];
+    (verb(), kind, select(names)).prop_map(|(verb, kind, names)| UnixLine { verb, kind, names })
 }
 
 fn verb() -> impl Strategy<Value = &'static str> {
