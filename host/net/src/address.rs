@@ -39,6 +39,10 @@ pub enum SocketAddress {
     Unix(UnixAddress),
 }
 
+impl SocketAddress {
+    pub(crate) const UNNAMED: Self = Self::Unix(UnixAddress::Unnamed);
+}
+
 /// `struct sockaddr_un`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum UnixAddress {

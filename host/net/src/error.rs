@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::{fmt, io};
 
-use portcullis_policy::{Denial, NameError};
+use portcullis_policy::NameError;
 use rustix::io::Errno;
 
 /// Calls `$with` once with every error code and the OS errors it stands for.
@@ -139,7 +139,8 @@ impl Error {
         Self { code, message }
     }
 
-    /// A denial of what the guest asked for.
+    /// The guest hears its own request back, and no reason: that is for the
+    /// operator.
     pub(crate) fn not_granted(request: impl fmt::Display) -> Self {
         Self::new(ErrorCode::AccessDenied, format!("{request} is not granted"))
     }
@@ -183,20 +184,18 @@ impl From<Errno> for Error {
     }
 }
 
+impl From<nix::errno::Errno> for Error {
+    fn from(errno: nix::errno::Errno) -> Self {
+        io::Error::from(errno).into()
+    }
+}
+
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(raw) => Errno::from_raw_os_error(raw).into(),
             None => Self::new(ErrorCode::Unknown, error.to_string()),
         }
-    }
-}
-
-/// The guest hears its own request back, and no reason: that is for the
-/// operator.
-impl From<&Denial> for Error {
-    fn from(denial: &Denial) -> Self {
-        Self::not_granted(denial.request())
     }
 }
 

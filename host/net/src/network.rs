@@ -12,8 +12,8 @@ use crate::address::{Family, SocketType};
 use crate::audit::{Audit, Event, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
+use crate::guest::Guest;
 use crate::os;
-use crate::pins::Pins;
 use crate::resolver::{Answer, Resolver};
 use crate::socket::{Settings, Socket};
 
@@ -26,7 +26,7 @@ pub struct Network {
     policy: Policy,
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
-    pins: Arc<Pins>,
+    guest: Arc<Guest>,
 }
 
 /// What a guest may attenuate with. Each request is held against all layers,
@@ -54,7 +54,7 @@ impl Network {
             policy,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
-            pins: Arc::default(),
+            guest: Arc::default(),
         }
     }
 
@@ -116,8 +116,8 @@ impl Network {
     /// The same for another guest, which has looked nothing up yet.
     #[must_use]
     pub fn for_another_guest(self) -> Self {
-        let pins = Arc::default();
-        Self { pins, ..self }
+        let guest = Arc::default();
+        Self { guest, ..self }
     }
 
     /// Where names are looked up.
@@ -130,38 +130,44 @@ impl Network {
         &self.policy
     }
 
+    pub(crate) fn guest(&self) -> &Arc<Guest> {
+        &self.guest
+    }
+
     /// Opens a socket, which as yet reaches nothing and needs no permit.
     ///
     /// # Errors
     ///
     /// See `open` in `wit/network.wit`.
     pub fn open(&self, family: Family, kind: SocketType, protocol: u16) -> Result<Socket, Error> {
-        let protocol = match (family, kind, protocol) {
-            (Family::Unix, ..) => return Err(ErrorCode::AddressFamilyNotSupported.into()),
-            // The policy speaks of TCP. What else there is of streams (MPTCP,
-            // SCTP) reaches addresses that it was not asked about.
-            (Family::Inet | Family::Inet6, SocketType::Stream, 0 | 6) => 6,
-            (Family::Inet | Family::Inet6, SocketType::Stream, _) => {
-                return Err(ErrorCode::ProtocolNotSupported.into());
-            }
-            // Raw sockets see and forge what belongs to others.
-            (Family::Inet | Family::Inet6, SocketType::Raw, _) => {
-                return Err(ErrorCode::PermissionRequired.into());
-            }
-            (
-                Family::Inet | Family::Inet6,
-                SocketType::Datagram | SocketType::ReliableMessage | SocketType::Seqpacket,
-                _,
-            ) => return Err(ErrorCode::SocketTypeNotSupported.into()),
-        };
+        let (kind, protocol) = served(family, kind, protocol)?;
         let os = os::open(family, kind, protocol)?;
-        Ok(Socket::new(
-            os,
-            family,
-            kind,
-            self.clone(),
-            Settings::default(),
+        isolate(&os, family, kind)?;
+        Ok(self.adopt(os, family, kind))
+    }
+
+    /// Opens two sockets that are connected with each other, which takes no
+    /// permit either.
+    ///
+    /// # Errors
+    ///
+    /// See `pair` in `wit/network.wit`.
+    pub fn pair(
+        &self,
+        family: Family,
+        kind: SocketType,
+        protocol: u16,
+    ) -> Result<(Socket, Socket), Error> {
+        let (kind, protocol) = served(family, kind, protocol)?;
+        let (one, other) = os::pair(family, kind, protocol)?;
+        Ok((
+            self.adopt(one, family, kind),
+            self.adopt(other, family, kind),
         ))
+    }
+
+    fn adopt(&self, os: socket2::Socket, family: Family, kind: SocketType) -> Socket {
+        Socket::new(os, family, kind, self.clone(), Settings::default())
     }
 
     /// Asks the policy, and tells the audit where it says no.
@@ -182,15 +188,24 @@ impl Network {
     /// Asks the policy about a peer, and tells the audit where it says no.
     pub(crate) fn admit(&self, request: Accept) -> Option<Permit<Accept>> {
         let verdict = self.policy.check(request);
-        verdict
-            .inspect_err(|denial| self.audit.record(Event::Refused(denial)))
-            .ok()
+        verdict.inspect_err(|denial| self.turn_away(denial)).ok()
+    }
+
+    /// Tells the audit of somebody who was not let in.
+    pub(crate) fn turn_away(&self, denial: &Denial) {
+        self.audit.record(Event::Refused(denial));
     }
 
     /// Tells the audit of a denial, and the guest as much as it may know.
     pub(crate) fn refuse(&self, denial: &Denial) -> Error {
+        self.refuse_as(denial.request(), denial)
+    }
+
+    /// The same where the guest asked for something else, which led to what was
+    /// denied.
+    pub(crate) fn refuse_as(&self, asked: impl fmt::Display, denial: &Denial) -> Error {
         self.audit.record(Event::Denied(denial));
-        denial.into()
+        Error::not_granted(asked)
     }
 
     /// Finds the addresses of a host for a purpose.
@@ -230,11 +245,15 @@ impl Network {
         };
         for alias in &answer.chain {
             // The guest did not ask for the alias, and does not hear of it.
-            self.check_denies(Lookup::new(alias.clone(), purpose))
-                .map_err(|_| Error::not_granted(&request))?;
+            match self.policy.check(Lookup::new(alias.clone(), purpose)) {
+                Err(denial) if is_explicit(&denial) => {
+                    return Err(self.refuse_as(&request, &denial));
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
         answer.addresses.truncate(ADDRESSES);
-        self.pins.add(name, &answer);
+        self.guest.pins.add(name, &answer);
         Ok(answer)
     }
 
@@ -245,7 +264,7 @@ impl Network {
     pub(crate) fn check_connect(&self, request: Connect) -> Result<Permit<Connect>, Denial> {
         let mut verdict = self.policy.check(request.clone());
         if request.name().is_none() {
-            for pin in self.pins.of(request.address().ip()) {
+            for pin in self.guest.pins.of(request.address().ip()) {
                 match self.policy.check(request.clone().named(pin.name)) {
                     Ok(permit) if verdict.is_err() => verdict = Ok(permit),
                     Err(denial) if is_explicit(&denial) => return Err(denial),
@@ -260,6 +279,50 @@ impl Network {
             }
         }
         verdict
+    }
+}
+
+/// The type and protocol to ask the OS for, where they are served: what the
+/// policy has words for.
+fn served(family: Family, kind: SocketType, protocol: u16) -> Result<(SocketType, u16), ErrorCode> {
+    match (family, kind, protocol) {
+        // What else there is of streams and datagrams (MPTCP, SCTP, ICMP)
+        // reaches addresses that the policy was not asked about.
+        (Family::Inet | Family::Inet6, SocketType::Stream, 0 | 6) => Ok((kind, 6)),
+        (Family::Inet | Family::Inet6, SocketType::Datagram, 0 | 17) => Ok((kind, 17)),
+        // Linux serves datagrams to those who ask for raw unix sockets.
+        (Family::Unix, SocketType::Raw, 0 | UNIX) => Ok((SocketType::Datagram, 0)),
+        (
+            Family::Unix,
+            SocketType::Datagram | SocketType::Seqpacket | SocketType::Stream,
+            0 | UNIX,
+        ) => Ok((kind, 0)),
+        (Family::Inet | Family::Inet6, SocketType::Stream | SocketType::Datagram, _) => {
+            Err(ErrorCode::ProtocolNotSupported)
+        }
+        // Raw sockets see and forge what belongs to others.
+        (Family::Inet | Family::Inet6, SocketType::Raw, _) => Err(ErrorCode::PermissionRequired),
+        (Family::Inet | Family::Inet6, SocketType::ReliableMessage | SocketType::Seqpacket, _)
+        | (Family::Unix, SocketType::ReliableMessage, 0 | UNIX) => {
+            Err(ErrorCode::SocketTypeNotSupported)
+        }
+        (Family::Unix, _, _) => Err(ErrorCode::ProtocolNotSupported),
+    }
+}
+
+/// `PF_UNIX` as a protocol, which stands for the usual one.
+const UNIX: u16 = 1;
+
+/// Keeps datagrams away that came for groups which only others have joined
+/// (`IP_MULTICAST_ALL`).
+fn isolate(os: &socket2::Socket, family: Family, kind: SocketType) -> Result<(), Error> {
+    match (family, kind) {
+        (Family::Inet, SocketType::Datagram) => Ok(os.set_multicast_all_v4(false)?),
+        (Family::Inet6, SocketType::Datagram) => {
+            os.set_multicast_all_v4(false)?;
+            Ok(os.set_multicast_all_v6(false)?)
+        }
+        (Family::Inet | Family::Inet6 | Family::Unix, _) => Ok(()),
     }
 }
 

@@ -3,8 +3,12 @@
 //! The names are socket2's. Options that would widen what a socket reaches
 //! take a permit and are not here.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use nix::sys::socket::sockopt::DontRoute;
+use nix::sys::socket::{getsockopt, setsockopt};
+use nix::{getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
 use rustix::net::sockopt;
 
 use crate::address::{Family, SocketType};
@@ -45,6 +49,14 @@ impl Socket {
 
     pub fn broadcast(&self) -> Result<bool> {
         Ok(self.shared.os.broadcast()?)
+    }
+
+    pub fn do_not_route(&self) -> Result<bool> {
+        Ok(getsockopt(&self.shared.os, DontRoute)?)
+    }
+
+    pub fn set_do_not_route(&self, on: bool) -> Result<()> {
+        Ok(setsockopt(&self.shared.os, DontRoute, &on)?)
     }
 
     pub fn hop_limit(&self) -> Result<u8> {
@@ -118,6 +130,60 @@ impl Socket {
         Ok(self.shared.os.set_tcp_mss(size)?)
     }
 
+    pub fn multicast_hop_limit(&self) -> Result<u8> {
+        let limit = match self.shared.family {
+            Family::Inet => self.shared.os.multicast_ttl_v4()?,
+            Family::Inet6 => self.shared.os.multicast_hops_v6()?,
+            Family::Unix => return Err(ErrorCode::OptionNotSupported.into()),
+        };
+        Ok(u8::try_from(limit).unwrap_or(u8::MAX))
+    }
+
+    pub fn set_multicast_hop_limit(&self, limit: u8) -> Result<()> {
+        match self.shared.family {
+            Family::Inet => Ok(self.shared.os.set_multicast_ttl_v4(limit.into())?),
+            Family::Inet6 => Ok(self.shared.os.set_multicast_hops_v6(limit.into())?),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
+    }
+
+    pub fn multicast_interface(&self) -> Result<u32> {
+        match self.shared.family {
+            Family::Inet => Ok(self.shared.settings.lock().multicast_interface),
+            Family::Inet6 => Ok(self.shared.os.multicast_if_v6()?),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
+    }
+
+    pub fn set_multicast_interface(&self, index: u32) -> Result<()> {
+        match self.shared.family {
+            Family::Inet => {
+                let any = Ipv4Addr::UNSPECIFIED;
+                sockopt::set_ip_multicast_if_with_ifindex(&self.shared.os, &any, &any, index)?;
+                self.shared.settings.lock().multicast_interface = index;
+                Ok(())
+            }
+            Family::Inet6 => Ok(self.shared.os.set_multicast_if_v6(index)?),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
+    }
+
+    pub fn multicast_loop(&self) -> Result<bool> {
+        match self.shared.family {
+            Family::Inet => Ok(self.shared.os.multicast_loop_v4()?),
+            Family::Inet6 => Ok(self.shared.os.multicast_loop_v6()?),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
+    }
+
+    pub fn set_multicast_loop(&self, on: bool) -> Result<()> {
+        match self.shared.family {
+            Family::Inet => Ok(self.shared.os.set_multicast_loop_v4(on)?),
+            Family::Inet6 => Ok(self.shared.os.set_multicast_loop_v6(on)?),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
+    }
+
     pub fn no_delay(&self) -> Result<bool> {
         Ok(self.shared.os.tcp_nodelay()?)
     }
@@ -140,6 +206,18 @@ impl Socket {
 
     pub fn set_receive_buffer_size(&self, bytes: u32) -> Result<()> {
         Ok(self.shared.os.set_recv_buffer_size(bytes as usize)?)
+    }
+
+    pub fn receive_low_water_mark(&self) -> Result<u32> {
+        let bytes = getsockopt(&self.shared.os, ReceiveLowWaterMark)?;
+        Ok(bytes.unsigned_abs())
+    }
+
+    pub fn set_receive_low_water_mark(&self, bytes: u32) -> Result<()> {
+        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+        setsockopt(&self.shared.os, ReceiveLowWaterMark, &bytes)?;
+        self.shared.settings.lock().has_low_water_mark = true;
+        Ok(())
     }
 
     pub fn receive_timeout(&self) -> Option<Duration> {
@@ -215,6 +293,14 @@ impl Socket {
         Ok(self.shared.os.set_only_v6(on)?)
     }
 }
+
+sockopt_impl!(
+    ReceiveLowWaterMark,
+    Both,
+    libc::SOL_SOCKET,
+    libc::SO_RCVLOWAT,
+    i32
+);
 
 fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)

@@ -1,30 +1,39 @@
-//! Waiting until a socket can go on.
+//! Waiting until a socket, or a poller, can go on.
 //!
 //! The kernel is the only authority on readiness: what tokio remembers is a
 //! hint, and is checked before anyone is told.
 
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::unix::AsyncFd;
-use tokio::io::{Interest, Ready};
+use tokio::io::{Interest, Ready as Told};
 
-type Registered = Arc<AsyncFd<Arc<socket2::Socket>>>;
+use crate::ready::Ready;
 
-/// A socket's place in tokio's reactor, taken when something first waits.
+type Registered<D> = Arc<AsyncFd<Arc<D>>>;
+
+/// What owns one open descriptor for all its life, and always names that one.
+pub(crate) trait Descriptor: AsFd + AsRawFd {}
+
+impl Descriptor for OwnedFd {}
+impl Descriptor for socket2::Socket {}
+
+/// A descriptor's place in tokio's reactor, taken when something first waits.
 #[derive(Debug)]
-pub(crate) struct Readiness {
-    socket: Arc<socket2::Socket>,
-    registered: Mutex<Option<Registered>>,
+pub(crate) struct Readiness<D: Descriptor> {
+    descriptor: Arc<D>,
+    registered: Mutex<Option<Registered<D>>>,
 }
 
-impl Readiness {
-    pub(crate) fn new(socket: Arc<socket2::Socket>) -> Self {
+impl<D: Descriptor> Readiness<D> {
+    pub(crate) fn new(descriptor: Arc<D>) -> Self {
         Self {
-            socket,
+            descriptor,
             registered: Mutex::new(None),
         }
     }
@@ -35,12 +44,12 @@ impl Readiness {
     pub(crate) async fn retry<T>(
         &self,
         interest: Interest,
-        mut call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+        mut call: impl FnMut(&D) -> io::Result<T>,
     ) -> io::Result<T> {
         loop {
             let registered = self.register().await?;
             let mut guard = registered.ready(interest).await?;
-            if let Ok(result) = guard.try_io(|socket| call(socket.get_ref())) {
+            if let Ok(result) = guard.try_io(|descriptor| call(descriptor.get_ref())) {
                 return result;
             }
             let told = guard.ready();
@@ -49,24 +58,29 @@ impl Readiness {
         }
     }
 
-    /// Waits until an operation of this interest would not block.
-    pub(crate) async fn wait(&self, interest: Interest) -> io::Result<()> {
-        while !self.is_ready(interest)? {
+    /// Waits until the kernel says that one of `interest` is so, or that the
+    /// descriptor has failed; says which.
+    pub(crate) async fn wait(&self, interest: Ready) -> io::Result<Ready> {
+        loop {
+            let now = self.now(interest)?;
+            if !now.is_nothing() {
+                return Ok(now);
+            }
             let registered = self.register().await?;
-            let mut guard = registered.ready(interest).await?;
-            if self.is_ready(interest)? {
-                break;
+            let mut guard = registered.ready(reactor_interest(interest)).await?;
+            let now = self.now(interest)?;
+            if !now.is_nothing() {
+                return Ok(now);
             }
             guard.clear_ready();
             let told = guard.ready();
             drop(guard);
             self.doubt(registered, told).await;
         }
-        Ok(())
     }
 
     /// The reactor told of readiness, and the kernel knows of none.
-    async fn doubt(&self, registered: Registered, told: Ready) {
+    async fn doubt(&self, registered: Registered<D>, told: Told) {
         drop(registered);
         // The reactor never forgets that a socket was closed or failed; a
         // stream socket can be used again after either.
@@ -77,15 +91,18 @@ impl Readiness {
         tokio::task::yield_now().await;
     }
 
-    /// Whether an operation of this interest would not block: asks the kernel.
-    pub(crate) fn is_ready(&self, interest: Interest) -> io::Result<bool> {
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::IN, interest.is_readable());
-        flags.set(PollFlags::OUT, interest.is_writable());
+    /// What of `interest` is so, and whether the descriptor has failed: asks the
+    /// kernel.
+    pub(crate) fn now(&self, interest: Ready) -> io::Result<Ready> {
+        let mut flags = interest.poll_flags();
         // After the peer's last word nothing urgent can come either.
-        flags.set(PollFlags::PRI | PollFlags::RDHUP, interest.is_priority());
-        let mut sockets = [PollFd::new(&*self.socket, flags)];
-        Ok(poll(&mut sockets, Some(&Timespec::default()))? > 0)
+        flags.set(PollFlags::RDHUP, interest.urgent);
+        let mut asked = [PollFd::new(&*self.descriptor, flags)];
+        poll(&mut asked, Some(&Timespec::default()))?;
+        let [answer] = asked;
+        let mut now = Ready::from(answer.revents());
+        now.urgent |= answer.revents().contains(PollFlags::RDHUP);
+        Ok(now)
     }
 
     /// Gives the place up. A stream socket that is not connected looks hung up
@@ -95,7 +112,7 @@ impl Readiness {
         *self.registered.lock() = None;
     }
 
-    async fn register(&self) -> io::Result<Registered> {
+    async fn register(&self) -> io::Result<Registered<D>> {
         loop {
             match self.try_register() {
                 // Somebody else waits at the place that was given up, and will
@@ -108,25 +125,39 @@ impl Readiness {
         }
     }
 
-    fn try_register(&self) -> io::Result<Registered> {
+    fn try_register(&self) -> io::Result<Registered<D>> {
         let mut place = self.registered.lock();
         if let Some(registered) = &*place {
             return Ok(Arc::clone(registered));
         }
-        let registered = Arc::new(async_fd(Arc::clone(&self.socket))?);
+        let registered = Arc::new(async_fd(Arc::clone(&self.descriptor))?);
         *place = Some(Arc::clone(&registered));
         Ok(registered)
     }
+}
+
+/// What wakes somebody who waits for `interest`. A closed direction comes with
+/// it: that of receiving with what is urgent as well.
+fn reactor_interest(interest: Ready) -> Interest {
+    let asked = [
+        (interest.readable, Interest::READABLE),
+        (interest.writable, Interest::WRITABLE),
+        (interest.urgent, Interest::PRIORITY),
+        // A hang-up closes the direction of sending.
+        (interest.is_nothing(), Interest::WRITABLE),
+    ];
+    let asked = asked.into_iter().filter(|(asked, _)| *asked);
+    asked.fold(Interest::ERROR, |all, (_, one)| all | one)
 }
 
 #[expect(
     unsafe_code,
     reason = "tokio's only way to wait for a descriptor that it does not own"
 )]
-fn async_fd(socket: Arc<socket2::Socket>) -> io::Result<AsyncFd<Arc<socket2::Socket>>> {
+fn async_fd<D: Descriptor>(descriptor: Arc<D>) -> io::Result<AsyncFd<Arc<D>>> {
     let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
-    // SAFETY: a `socket2::Socket` owns one open descriptor for all its life and
+    // SAFETY: a `Descriptor` owns one open descriptor for all its life and
     // always names that one; the `AsyncFd` holds a reference to it as long as it
     // lives itself.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
 }

@@ -10,7 +10,8 @@ use portcullis_policy::{Host, Protocol, Purpose};
 use crate::address::{Family, Service, SocketType};
 use crate::error::{Error, ErrorCode};
 use crate::network::Network;
-use crate::{os, service};
+use crate::os::inet as os;
+use crate::service;
 
 /// What to look for, and how: `getaddrinfo`'s `hints`.
 #[derive(Clone, Copy, Debug, Default)]

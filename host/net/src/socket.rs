@@ -1,25 +1,23 @@
-//! A socket: its place, its handles, and how it comes by its connections.
+//! A socket: its handles, and what they do whatever the family.
 //!
-//! Every path that reaches the network asks the socket's network for a permit
-//! first and hands it to `os`. Moving data is in `transfer`, options in
-//! `options`.
+//! How sockets come by addresses and connections is in `inet` and `unix`, moving
+//! data in `transfer` and `datagram`, options in `options`.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use portcullis_policy::{Accept, Bind, Connect, Host, Listen, Permit, Protocol, Purpose};
-use rustix::io::Errno;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::error::{Error, ErrorCode};
-use crate::network::{Network, Target};
+use crate::network::Network;
 use crate::os;
 use crate::readiness::Readiness;
-use crate::wait::Wait;
+use crate::ready::Ready;
+use crate::wait::{CROWD, Wait};
+use crate::{inet, unix};
 
 /// How many connections wait to be accepted where the guest does not say:
 /// CPython's choice, within what the OS allows.
@@ -39,12 +37,15 @@ pub struct Socket {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) os: Arc<socket2::Socket>,
-    pub(crate) readiness: Readiness,
+    pub(crate) readiness: Readiness<socket2::Socket>,
     pub(crate) family: Family,
     pub(crate) kind: SocketType,
     pub(crate) settings: Mutex<Settings>,
-    network: Network,
-    place: Mutex<Place>,
+    pub(crate) network: Network,
+    pub(crate) inet: Mutex<inet::Place>,
+    pub(crate) unix: Mutex<unix::Place>,
+    /// A connection that was let in to see whether one is there.
+    arrived: Mutex<Option<(socket2::Socket, SocketAddress)>>,
 }
 
 /// What the guest has set that the OS must not see: its own timers would block
@@ -57,14 +58,10 @@ pub(crate) struct Settings {
     pub(crate) send_timeout: Option<Duration>,
     /// `SO_LINGER`
     pub(crate) linger: Option<Duration>,
-}
-
-/// Where a socket is, in the words of the requests that put it there. The
-/// policy judges what was asked for: port zero stays zero.
-#[derive(Debug, Default)]
-struct Place {
-    bound: Option<Bind>,
-    listening: Option<Listen>,
+    /// Whether `SO_RCVLOWAT` was set.
+    pub(crate) has_low_water_mark: bool,
+    /// `IP_MULTICAST_IF`, as an index: the OS takes one and tells an address.
+    pub(crate) multicast_interface: u32,
 }
 
 impl Socket {
@@ -76,17 +73,22 @@ impl Socket {
         settings: Settings,
     ) -> Self {
         let os = Arc::new(os);
-        let readiness = Readiness::new(Arc::clone(&os));
-        let (settings, place) = (Mutex::new(settings), Mutex::default());
-        let shared = Arc::new(Shared {
+        let shared = Shared {
+            readiness: Readiness::new(Arc::clone(&os)),
             os,
-            readiness,
             family,
             kind,
-            settings,
+            settings: Mutex::new(settings),
             network,
-            place,
-        });
+            inet: Mutex::default(),
+            unix: Mutex::default(),
+            arrived: Mutex::default(),
+        };
+        Self::on(Arc::new(shared))
+    }
+
+    /// A handle that waits for ever.
+    pub(crate) fn on(shared: Arc<Shared>) -> Self {
         Self {
             shared,
             timeout: None,
@@ -99,76 +101,45 @@ impl Socket {
     ///
     /// See `bind` in `wit/socket.wit`, as for every operation here.
     pub async fn bind(&self, local: &Endpoint) -> Result<(), Error> {
-        let Target { name, addresses } = self
-            .target(local, |protocol, port| Purpose::Bind { protocol, port })
-            .await?;
-        let address = self.first_of_family(&addresses)?;
-        let mut request = Bind::new(self.protocol(), address);
-        if let Some(name) = name {
-            request = request.named(name);
+        match self.shared.family {
+            Family::Inet | Family::Inet6 => self.bind_inet(local).await,
+            Family::Unix => self.bind_unix(local),
         }
-        let permit = self.shared.network.check(request)?;
-        let mut place = self.shared.place.lock();
-        if place.bound.is_some() {
-            return Err(ErrorCode::InvalidArgument.into());
-        }
-        os::bind(&self.shared.os, self.shared.family, &permit)?;
-        place.bound = Some(permit.into_request());
-        Ok(())
     }
 
     /// POSIX `listen`.
     pub fn listen(&self, backlog: Option<u32>) -> Result<(), Error> {
-        let mut place = self.shared.place.lock();
-        let (address, name) = match &place.bound {
-            Some(bound) => (bound.address(), bound.name()),
-            None => (self.unspecified(0), None),
-        };
-        let dual_stack = address == self.unspecified(address.port())
-            && self.shared.family == Family::Inet6
-            && !self.shared.os.only_v6()?;
-        let request = |address| {
-            let request = Listen::new(self.protocol(), address, dual_stack);
-            match name {
-                Some(name) => request.named(name.clone()),
-                None => request,
-            }
-        };
-        let Shared {
-            os,
-            readiness,
-            family,
-            network,
-            ..
-        } = &*self.shared;
-        let permit = network.check(request(address))?;
-        let bound = os::bind_to_listen(os, *family, &permit)?;
-        if address.port() == 0 {
-            // Any port was asked for; the one that came may be a denied one.
-            network.check_denies(request(bound))?;
+        if self.shared.kind == SocketType::Datagram {
+            return Err(ErrorCode::NotSupported.into());
         }
-        readiness.forget();
         let backlog = i32::try_from(backlog.unwrap_or(DEFAULT_BACKLOG)).unwrap_or(i32::MAX);
-        os::listen(os, backlog, &permit)?;
-        place.listening = Some(permit.into_request());
-        Ok(())
+        match self.shared.family {
+            Family::Inet | Family::Inet6 => self.listen_inet(backlog),
+            Family::Unix => self.listen_unix(backlog),
+        }
     }
 
     /// POSIX `accept`. Peers that the policy does not admit are reset, and the
     /// wait goes on.
     pub async fn accept(&self) -> Result<(Self, SocketAddress), Error> {
-        let Some(listening) = self.shared.place.lock().listening.clone() else {
+        if self.shared.kind == SocketType::Datagram {
+            return Err(ErrorCode::NotSupported.into());
+        }
+        if !self.is_listening() {
             return Err(ErrorCode::InvalidArgument.into());
-        };
+        }
         let wait = self.receive_wait(false);
+        let mut turned_away = 0;
         loop {
-            let arrival = self.perform(Interest::READABLE, wait, os::accept).await?;
-            let network = &self.shared.network;
-            match network.admit(Accept::new(&listening, arrival.peer())) {
-                Some(permit) => return Ok(self.connection(arrival, &permit)),
-                None => arrival.refuse(),
+            if let Some(arrived) = self.take_arrived() {
+                return Ok(self.connection(arrived));
             }
-            wait.go_on()?;
+            let arrival = self.perform(Interest::READABLE, wait, os::accept).await?;
+            if let Some(admitted) = self.admit(arrival)? {
+                return Ok(self.connection(admitted));
+            }
+            turned_away += 1;
+            wait.go_on(turned_away)?;
             // A crowd at the gate must not keep the thread from others.
             tokio::task::coop::consume_budget().await;
         }
@@ -176,71 +147,9 @@ impl Socket {
 
     /// POSIX `connect`, to an address or to a name.
     pub async fn connect(&self, remote: &Endpoint) -> Result<(), Error> {
-        let Target { name, addresses } = self
-            .target(remote, |protocol, port| Purpose::Connect { protocol, port })
-            .await?;
-        let mut permits = Vec::new();
-        let mut denial = None;
-        for address in addresses {
-            let mut request = Connect::new(self.protocol(), address);
-            if let Some(name) = &name {
-                request = request.named(name.clone());
-            }
-            match self.shared.network.check_connect(request) {
-                Ok(permit) => permits.push((address, permit)),
-                Err(refused) => denial = denial.or(Some(refused)),
-            }
-        }
-        if let (true, Some(denial)) = (permits.is_empty(), denial) {
-            return Err(self.shared.network.refuse(&denial));
-        }
-        permits.retain(|(address, _)| self.takes_form(*address));
-        let mut candidates = permits.into_iter().peekable();
-        let mut last = ErrorCode::NameFamilyNotSupported.into();
-        while let Some((_, permit)) = candidates.next() {
-            match self.connect_to(&permit).await {
-                Ok(()) => return Ok(()),
-                Err(error) => last = error,
-            }
-            if goes_on(last.code()) {
-                break;
-            }
-            if last.code() == ErrorCode::TimedOut && candidates.peek().is_some() {
-                os::abandon_connect(&self.shared.os)?;
-            }
-        }
-        Err(last)
-    }
-
-    async fn connect_to(&self, permit: &Permit<Connect>) -> Result<(), Error> {
-        let Shared {
-            os,
-            readiness,
-            family,
-            ..
-        } = &*self.shared;
-        readiness.forget();
-        match os::connect(os, *family, permit) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let send_timeout = self.shared.settings.lock().send_timeout;
-        let wait = self.wait(
-            false,
-            send_timeout.map(|time| Wait::from_now(time, ErrorCode::InProgress)),
-        );
-        if let Wait::Never = wait {
-            return Err(ErrorCode::InProgress.into());
-        }
-        wait.bound(readiness.wait(Interest::WRITABLE)).await?;
-        match os.take_error()? {
-            None => Ok(()),
-            Some(error) => {
-                // Else Linux would answer the next attempt with this one's end.
-                os::abandon_connect(os)?;
-                Err(error.into())
-            }
+        match self.shared.family {
+            Family::Inet | Family::Inet6 => self.connect_inet(remote).await,
+            Family::Unix => self.connect_unix(remote).await,
         }
     }
 
@@ -252,12 +161,17 @@ impl Socket {
 
     /// POSIX `getsockname`.
     pub fn local_address(&self) -> Result<SocketAddress, Error> {
-        inet(self.shared.os.local_addr()?)
+        if let Some(name) = self.unix_name() {
+            return Ok(name);
+        }
+        let address = rustix::net::getsockname(&self.shared.os)?;
+        Ok(os::address(Some(address))?)
     }
 
     /// POSIX `getpeername`.
     pub fn remote_address(&self) -> Result<SocketAddress, Error> {
-        inet(self.shared.os.peer_addr()?)
+        let address = rustix::net::getpeername(&self.shared.os)?;
+        Ok(os::address(address)?)
     }
 
     /// `SO_ERROR`: the error that waits to be reported, which is thereby taken.
@@ -286,8 +200,91 @@ impl Socket {
     /// Waits until an operation of this interest would not block, or the socket
     /// has failed. Where it cannot be waited for, that is for the next
     /// operation to say.
-    pub async fn ready(&self, interest: Interest) {
-        let _ = self.shared.readiness.wait(interest).await;
+    pub async fn ready(&self, interest: Ready) {
+        loop {
+            if self.has_arrived() && interest.readable {
+                return;
+            }
+            match self.shared.readiness.wait(interest).await {
+                Ok(ready) if self.vet(ready).is_nothing() => {}
+                Ok(_) | Err(_) => return,
+            }
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// Takes back `readable` where all that has come is what the policy does not
+    /// let in: an operation would then wait.
+    pub(crate) fn vet(&self, mut ready: Ready) -> Ready {
+        if ready.readable && !ready.failed {
+            ready.readable = match self.shared.kind {
+                SocketType::Datagram => self.vet_datagram(),
+                SocketType::Raw
+                | SocketType::ReliableMessage
+                | SocketType::Seqpacket
+                | SocketType::Stream => !self.is_listening() || self.vet_arrival(),
+            };
+        }
+        ready
+    }
+
+    /// Whether a connection that may come in is there. Those that may not are
+    /// turned away.
+    fn vet_arrival(&self) -> bool {
+        for _ in 0..CROWD {
+            if self.has_arrived() {
+                return true;
+            }
+            match os::accept(&self.shared.os) {
+                Ok(arrival) => match self.admit(arrival) {
+                    Ok(Some(admitted)) => self.shared.keep_arrived(admitted),
+                    Ok(None) => {}
+                    // It is for `accept` to tell.
+                    Err(_) => return true,
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+        self.has_arrived()
+    }
+
+    /// Whether a connection was let in that nobody has taken yet.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.shared.arrived.lock().is_some()
+    }
+
+    fn take_arrived(&self) -> Option<(socket2::Socket, SocketAddress)> {
+        self.shared.arrived.lock().take().inspect(|_| {
+            self.shared.network.guest().forget_arrival();
+        })
+    }
+
+    /// Lets a connection in, or turns it away.
+    fn admit(
+        &self,
+        arrival: os::Arrival,
+    ) -> Result<Option<(socket2::Socket, SocketAddress)>, Error> {
+        if self.shared.family == Family::Unix {
+            return Ok(self.admit_unix().map(|permit| arrival.admit_unix(&permit)));
+        }
+        let peer = arrival.peer()?;
+        match self.shared.network.admit(self.accept_request(peer)?) {
+            Some(permit) => Ok(Some(arrival.admit(&permit))),
+            None => {
+                arrival.refuse();
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_listening(&self) -> bool {
+        match self.shared.family {
+            _ if self.shared.kind == SocketType::Datagram => false,
+            Family::Inet | Family::Inet6 => self.shared.inet.lock().listening.is_some(),
+            Family::Unix => self.shared.unix.lock().listening.is_some(),
+        }
     }
 
     pub(crate) fn receive_wait(&self, dont_wait: bool) -> Wait {
@@ -306,7 +303,7 @@ impl Socket {
         )
     }
 
-    fn wait(&self, dont_wait: bool, os_timeout: Option<Wait>) -> Wait {
+    pub(crate) fn wait(&self, dont_wait: bool, os_timeout: Option<Wait>) -> Wait {
         let handle = match self.timeout {
             _ if dont_wait => Wait::Never,
             None => Wait::Forever,
@@ -338,7 +335,7 @@ impl Socket {
         }
     }
 
-    fn connection(&self, arrival: os::Arrival, permit: &Permit<Accept>) -> (Self, SocketAddress) {
+    fn connection(&self, (os, peer): (socket2::Socket, SocketAddress)) -> (Self, SocketAddress) {
         let Shared {
             family,
             kind,
@@ -346,90 +343,22 @@ impl Socket {
             settings,
             ..
         } = &*self.shared;
-        let (os, peer) = arrival.admit(permit);
         let connection = Self::new(os, *family, *kind, network.clone(), *settings.lock());
-        (connection, SocketAddress::Inet(peer))
-    }
-
-    async fn target(
-        &self,
-        endpoint: &Endpoint,
-        purpose: impl FnOnce(Protocol, u16) -> Purpose,
-    ) -> Result<Target, Error> {
-        let protocol = self.protocol();
-        match endpoint {
-            Endpoint::Address(SocketAddress::Inet(address)) if self.takes_form(*address) => {
-                Ok(Target {
-                    name: None,
-                    addresses: vec![*address],
-                })
-            }
-            Endpoint::Address(_) => Err(ErrorCode::AddressFamilyNotSupported.into()),
-            Endpoint::Name { host, port } => {
-                let port = crate::service::port(port, protocol)?;
-                if host.is_empty() {
-                    return Ok(Target {
-                        name: None,
-                        addresses: vec![self.unspecified(port)],
-                    });
-                }
-                let host = Host::parse(host)?;
-                let found = self
-                    .shared
-                    .network
-                    .locate(host, port, purpose(protocol, port));
-                self.wait(false, None).at_least_once().bound(found).await
-            }
-        }
-    }
-
-    fn first_of_family(&self, addresses: &[SocketAddr]) -> Result<SocketAddr, Error> {
-        let found = addresses
-            .iter()
-            .copied()
-            .find(|address| self.takes_form(*address));
-        found.ok_or_else(|| ErrorCode::NameFamilyNotSupported.into())
-    }
-
-    /// Whether an address, as a guest writes it, goes with the family.
-    fn takes_form(&self, address: SocketAddr) -> bool {
-        match self.shared.family {
-            Family::Inet => address.is_ipv4(),
-            Family::Inet6 => address.is_ipv6(),
-            Family::Unix => false,
-        }
-    }
-
-    fn unspecified(&self, port: u16) -> SocketAddr {
-        match self.shared.family {
-            Family::Inet6 => (std::net::Ipv6Addr::UNSPECIFIED, port).into(),
-            Family::Inet | Family::Unix => (std::net::Ipv4Addr::UNSPECIFIED, port).into(),
-        }
-    }
-
-    fn protocol(&self) -> Protocol {
-        match self.shared.kind {
-            SocketType::Datagram => Protocol::Udp,
-            SocketType::Raw
-            | SocketType::ReliableMessage
-            | SocketType::Seqpacket
-            | SocketType::Stream => Protocol::Tcp,
-        }
+        (connection, peer)
     }
 }
 
-/// Whether a failed connect leaves the socket busy with an address, so that no
-/// other can be tried.
-fn goes_on(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::AlreadyInProgress | ErrorCode::InProgress | ErrorCode::IsConnected
-    )
+impl Shared {
+    fn keep_arrived(&self, admitted: (socket2::Socket, SocketAddress)) {
+        *self.arrived.lock() = Some(admitted);
+        self.network.guest().note_arrival();
+    }
 }
 
-fn inet(address: socket2::SockAddr) -> Result<SocketAddress, Error> {
-    match address.as_socket() {
-        Some(address) => Ok(SocketAddress::Inet(address)),
-        None => Err(ErrorCode::AddressFamilyNotSupported.into()),
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.arrived.get_mut().is_some() {
+            self.network.guest().forget_arrival();
+        }
     }
 }

@@ -1,16 +1,16 @@
-//! Moving data through a connected stream socket.
+//! Moving data: through connected sockets here, by datagrams in `datagram`.
 
-use std::io;
-
-use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
 
-use crate::address::SocketAddress;
+use crate::address::{Endpoint, Family, SocketType};
+use crate::datagram::{Datagram, receive_from};
 use crate::error::{Error, ErrorCode};
+use crate::ready::Ready;
 use crate::socket::Socket;
+use crate::wait::{Pauses, Wait};
 
-/// What one receive makes room for at the most; more comes with the next.
+/// What one receive of a stream makes room for at the most.
 const CHUNK: usize = 64 * 1024;
 
 /// What `wait_all` may gather.
@@ -51,41 +51,76 @@ impl Socket {
     ///
     /// See `send` in `wit/socket.wit`, as for every operation here.
     pub async fn send(&self, data: &[u8], options: SendOptions) -> Result<usize, Error> {
-        let flags = options.flags();
-        let wait = self.send_wait(options.dont_wait);
+        match (self.shared.family, self.shared.kind) {
+            (Family::Inet | Family::Inet6, SocketType::Datagram) => {
+                self.send_datagram(data, options).await
+            }
+            (Family::Inet | Family::Inet6 | Family::Unix, _) => {
+                let wait = self.send_wait(options.dont_wait);
+                self.send_on(data, options.flags(), wait).await
+            }
+        }
+    }
+
+    /// Python's `sendall`: all of `data`, within one timeout.
+    pub async fn send_all(&self, data: &[u8]) -> Result<(), Error> {
+        if self.shared.kind == SocketType::Datagram {
+            self.send(data, SendOptions::default()).await?;
+            return Ok(());
+        }
+        let flags = SendOptions::default().flags();
+        let wait = self.send_wait(false);
+        let mut rest = data;
+        while !rest.is_empty() {
+            let sent = self.send_on(rest, flags, wait).await?;
+            rest = rest.get(sent..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// POSIX `sendto`: of streams, what the OS makes of it.
+    pub async fn send_to(
+        &self,
+        data: &[u8],
+        options: SendOptions,
+        destination: &Endpoint,
+    ) -> Result<usize, Error> {
+        match (self.shared.family, self.shared.kind) {
+            (Family::Inet | Family::Inet6, SocketType::Datagram) => {
+                self.send_datagram_to(data, options, destination).await
+            }
+            (Family::Unix, SocketType::Datagram) => {
+                self.send_unix_datagram_to(data, options, destination).await
+            }
+            (Family::Unix, SocketType::Stream) => Err(match self.remote_address() {
+                Ok(_) => ErrorCode::IsConnected.into(),
+                Err(_) => ErrorCode::NotSupported.into(),
+            }),
+            (Family::Inet | Family::Inet6 | Family::Unix, _) => self.send(data, options).await,
+        }
+    }
+
+    async fn send_on(&self, data: &[u8], flags: SendFlags, wait: Wait) -> Result<usize, Error> {
         self.perform(Interest::WRITABLE, wait, |os| {
             Ok(rustix::net::send(os, data, flags)?)
         })
         .await
     }
 
-    /// Python's `sendall`: all of `data`, within one timeout.
-    pub async fn send_all(&self, data: &[u8]) -> Result<(), Error> {
-        let flags = SendOptions::default().flags();
-        let wait = self.send_wait(false);
-        let mut rest = data;
-        while !rest.is_empty() {
-            let sent = self
-                .perform(Interest::WRITABLE, wait, |os| {
-                    Ok(rustix::net::send(os, rest, flags)?)
-                })
-                .await?;
-            rest = rest.get(sent..).unwrap_or_default();
-        }
-        Ok(())
-    }
-
     /// POSIX `recv`: up to `maximum` bytes; none at the end of the stream.
     pub async fn receive(&self, maximum: usize, options: ReceiveOptions) -> Result<Vec<u8>, Error> {
-        if options.wait_all && !options.peek && !options.out_of_band {
-            return self.gather(maximum, options).await;
+        if self.shared.kind == SocketType::Datagram {
+            return Ok(self.receive_datagram(maximum, options).await?.data);
         }
-        let mut data = Vec::with_capacity(maximum.min(CHUNK));
         let wait = self.receive_wait(options.dont_wait);
-        self.perform(Interest::READABLE, wait, |os| {
-            receive(os, &mut data, options.flags())
-        })
-        .await?;
+        if options.wait_all && !options.out_of_band && self.shared.kind == SocketType::Stream {
+            return match options.peek {
+                true => self.gather_peeking(maximum, options, wait).await,
+                false => self.gather(maximum, options, wait).await,
+            };
+        }
+        self.fill_to_low_water_mark(wait).await?;
+        let (data, _) = self.receive_some(maximum, options, wait).await?;
         Ok(data)
     }
 
@@ -94,46 +129,117 @@ impl Socket {
         &self,
         maximum: usize,
         options: ReceiveOptions,
-    ) -> Result<(Vec<u8>, SocketAddress), Error> {
-        let data = self.receive(maximum, options).await?;
-        Ok((data, self.remote_address()?))
+    ) -> Result<Datagram, Error> {
+        if self.shared.kind == SocketType::Datagram {
+            return self.receive_datagram(maximum, options).await;
+        }
+        let (data, length) = if self.shared.kind == SocketType::Seqpacket {
+            let wait = self.receive_wait(options.dont_wait);
+            self.receive_some(maximum, options, wait).await?
+        } else {
+            let data = self.receive(maximum, options).await?;
+            let length = data.len();
+            (data, length)
+        };
+        Ok(Datagram {
+            data,
+            length,
+            source: self.remote_address()?,
+        })
+    }
+
+    /// One receive, as the kernel does it: the data, and how long the message
+    /// was.
+    async fn receive_some(
+        &self,
+        maximum: usize,
+        options: ReceiveOptions,
+        wait: Wait,
+    ) -> Result<(Vec<u8>, usize), Error> {
+        let (mut flags, mut room) = (options.flags(), maximum);
+        if self.shared.kind == SocketType::Stream {
+            // Of a stream, more comes with the next.
+            room = room.min(CHUNK);
+        } else {
+            flags |= RecvFlags::TRUNC;
+        }
+        self.perform(Interest::READABLE, wait, |os| {
+            let (data, length, _) = receive_from(os, room, flags)?;
+            Ok((data, length))
+        })
+        .await
+    }
+
+    /// Waits for as much as a receive on a socket with `SO_RCVLOWAT` waits for.
+    /// The kernel heeds it only where it waits itself.
+    async fn fill_to_low_water_mark(&self, wait: Wait) -> Result<(), Error> {
+        if self.shared.settings.lock().has_low_water_mark && !matches!(wait, Wait::Never) {
+            wait.bound(self.shared.readiness.wait(Ready::READABLE))
+                .await?;
+        }
+        Ok(())
     }
 
     /// `MSG_WAITALL`: what had come when the wait ended is returned, as POSIX
     /// has it; the reason only where nothing had.
-    async fn gather(&self, maximum: usize, options: ReceiveOptions) -> Result<Vec<u8>, Error> {
-        if maximum > GATHER_LIMIT {
-            return Err(Error::new(
-                ErrorCode::NoBufferSpace,
-                "wait-all gathers at most 64 MiB",
-            ));
-        }
-        let wait = self.receive_wait(options.dont_wait);
+    async fn gather(
+        &self,
+        maximum: usize,
+        options: ReceiveOptions,
+        wait: Wait,
+    ) -> Result<Vec<u8>, Error> {
+        check_gathered(maximum)?;
         let mut data = Vec::new();
         while data.len() < maximum {
-            data.reserve_exact((maximum - data.len()).min(CHUNK));
-            match self
-                .perform(Interest::READABLE, wait, |os| {
-                    receive(os, &mut data, options.flags())
-                })
-                .await
-            {
-                Ok(0) => break,
-                Ok(_) => {}
+            let rest = (maximum - data.len()).min(CHUNK);
+            match self.receive_some(rest, options, wait).await {
+                Ok((more, _)) if more.is_empty() => break,
+                Ok((more, _)) => data.extend_from_slice(&more),
                 Err(_) if !data.is_empty() => break,
                 Err(error) => return Err(error),
             }
         }
         Ok(data)
     }
+
+    /// The same with `MSG_PEEK`, of as much as one receive takes. Nothing wakes somebody who waits for more than
+    /// there is, so it looks again and again.
+    async fn gather_peeking(
+        &self,
+        maximum: usize,
+        options: ReceiveOptions,
+        wait: Wait,
+    ) -> Result<Vec<u8>, Error> {
+        check_gathered(maximum)?;
+        let mut pauses = Pauses::new();
+        let maximum = maximum.min(CHUNK);
+        loop {
+            let (data, _) = self.receive_some(maximum, options, wait).await?;
+            let ended = Ready {
+                urgent: true,
+                ..Ready::default()
+            };
+            let over = self.shared.readiness.now(ended)?;
+            if data.len() >= maximum || !over.is_nothing() || wait.go_on(u32::MAX).is_err() {
+                return Ok(data);
+            }
+            pauses.next().await?;
+        }
+    }
 }
 
-fn receive(os: &socket2::Socket, data: &mut Vec<u8>, flags: RecvFlags) -> io::Result<usize> {
-    Ok(rustix::net::recv(os, spare_capacity(data), flags)?.0)
+fn check_gathered(maximum: usize) -> Result<(), Error> {
+    if maximum > GATHER_LIMIT {
+        return Err(Error::new(
+            ErrorCode::NoBufferSpace,
+            "wait-all gathers at most 64 MiB",
+        ));
+    }
+    Ok(())
 }
 
 impl SendOptions {
-    fn flags(self) -> SendFlags {
+    pub(crate) fn flags(self) -> SendFlags {
         // A broken pipe is an error code, never a signal to the host.
         let mut flags = SendFlags::NOSIGNAL;
         flags.set(SendFlags::DONTROUTE, self.dont_route);
@@ -145,7 +251,7 @@ impl SendOptions {
 }
 
 impl ReceiveOptions {
-    fn flags(self) -> RecvFlags {
+    pub(crate) fn flags(self) -> RecvFlags {
         let mut flags = RecvFlags::empty();
         flags.set(RecvFlags::OOB, self.out_of_band);
         flags.set(RecvFlags::PEEK, self.peek);

@@ -7,6 +7,10 @@ use tokio::time::Instant;
 
 use crate::error::{Error, ErrorCode};
 
+/// How many are turned away in a row by what must not wait: they may come faster
+/// than they can be sent off.
+pub(crate) const CROWD: u32 = 64;
+
 /// The patience of one operation, from when it began.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wait {
@@ -42,10 +46,12 @@ impl Wait {
         }
     }
 
-    /// Whether there is any left. An operation that goes round in circles asks.
-    pub(crate) fn go_on(self) -> Result<(), Error> {
+    /// Whether there is any left, after so many were turned away. An operation
+    /// that goes round in circles asks.
+    pub(crate) fn go_on(self, turned_away: u32) -> Result<(), Error> {
         match self {
             Self::Forever => Ok(()),
+            Self::Never if turned_away < CROWD => Ok(()),
             Self::Never => Err(ErrorCode::WouldBlock.into()),
             Self::Until(end, _) if Instant::now() < end => Ok(()),
             Self::Until(_, expired) => Err(expired.into()),
@@ -76,5 +82,21 @@ impl Wait {
                 Err(_) => Err(expired.into()),
             },
         }
+    }
+}
+
+/// Pauses that grow, for what nothing wakes.
+#[derive(Debug)]
+pub(crate) struct Pauses(Duration);
+
+impl Pauses {
+    pub(crate) fn new() -> Self {
+        Self(Duration::from_millis(1))
+    }
+
+    pub(crate) async fn next(&mut self) -> Result<(), Error> {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_millis(32));
+        Ok(())
     }
 }

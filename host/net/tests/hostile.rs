@@ -15,8 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_net::{
-    Endpoint, ErrorCode, Family, Interest, Network, ResolveHints, Socket, SocketAddress,
-    SocketType, TableResolver,
+    Endpoint, ErrorCode, Family, Network, Ready, ResolveHints, Socket, SocketAddress, SocketType,
+    TableResolver,
 };
 use portcullis_policy::{Name, Policy};
 
@@ -154,7 +154,12 @@ fn waiting_for_urgent_data_after_the_last_word_ends() {
         socket.connect(&at(&address)).await.unwrap();
         let (peer, _) = listener.accept().unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
-        socket.ready(Interest::PRIORITY).await;
+        socket
+            .ready(Ready {
+                urgent: true,
+                ..Ready::default()
+            })
+            .await;
     });
 }
 
@@ -183,7 +188,7 @@ fn accepting_on_a_listener_that_was_shut_down_in_between_times_out() {
 
 #[test]
 fn waiting_on_a_listener_that_was_shut_down_in_between_lets_others_go_on() {
-    check_yields(async { relistened().await.ready(Interest::READABLE).await });
+    check_yields(async { relistened().await.ready(Ready::READABLE).await });
 }
 
 #[tokio::test]
@@ -205,7 +210,7 @@ fn a_wait_that_began_before_a_connect_sees_its_end() {
         let network = network(&[&format!("connect tcp://{address}")], &[]);
         let socket = stream(&network, Family::Inet);
         let twin = socket.duplicate();
-        let waits = async { twin.ready(Interest::WRITABLE).await };
+        let waits = async { twin.ready(Ready::WRITABLE).await };
         let connects = async { socket.connect(&at(&address)).await.unwrap() };
         tokio::join!(waits, connects);
     });

@@ -15,6 +15,7 @@ wasmtime::component::bindgen!({
     imports: {
         "portcullis:sockets/network.[method]network.resolve": async | trappable,
         "portcullis:sockets/network.[method]network.reverse": async | trappable,
+        "portcullis:sockets/poll.[method]poller.wait": async | trappable,
         "portcullis:sockets/socket.[method]socket.accept": async | trappable,
         "portcullis:sockets/socket.[method]socket.bind": async | trappable,
         "portcullis:sockets/socket.[method]socket.connect": async | trappable,
@@ -29,6 +30,7 @@ wasmtime::component::bindgen!({
     },
     with: {
         "portcullis:sockets/network.network": portcullis_net::Network,
+        "portcullis:sockets/poll.poller": portcullis_net::Poller,
         "portcullis:sockets/socket.socket": portcullis_net::Socket,
         "wasi:io": wasmtime_wasi::p2::bindings::io,
     },

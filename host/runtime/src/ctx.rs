@@ -1,12 +1,13 @@
 //! What a store keeps for the contract, and how the host functions get at it.
 
-use portcullis_net::Network;
+use portcullis_net::{Network, Socket};
 use wasmtime::component::ResourceTable;
 
 /// What one instance may do with the network.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Ctx {
     network: Network,
+    preopens: Vec<(String, Socket)>,
 }
 
 impl Ctx {
@@ -14,7 +15,23 @@ impl Ctx {
     /// What one guest looks up through it is not known to another.
     pub fn new(network: Network) -> Self {
         let network = network.for_another_guest();
-        Self { network }
+        Self {
+            network,
+            preopens: Vec::new(),
+        }
+    }
+
+    /// Hands a socket to the guest under a name. It keeps the network that it
+    /// was opened from, so it is good for what that allows.
+    #[must_use]
+    pub fn with_socket(mut self, name: impl Into<String>, socket: Socket) -> Self {
+        self.preopens.push((name.into(), socket));
+        self
+    }
+
+    /// The sockets that the guest was handed, by name.
+    pub fn preopens(&self) -> &[(String, Socket)] {
+        &self.preopens
     }
 
     /// What the guest gets from `default-network`.

@@ -78,7 +78,7 @@ pub use failure::Failure;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
     Answer, Audit, DnsResolver, Error, ErrorCode, Event, Network, Pending, Resolver, Silent,
-    SystemResolver, TableResolver,
+    Socket, SystemResolver, TableResolver,
 };
 pub use portcullis_policy::{
     Denial, Lookup, Name, NameError, Permit, Policy, PolicyBuilder, PolicyError, Reverse,

@@ -1,10 +1,10 @@
 //! Values of the contract and of `net`, one into the other.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use portcullis_net::{
-    AddressInfo, Endpoint, ErrorCode, Family, ReceiveOptions, ResolveHints, ReverseOptions,
-    SendOptions, Service, SocketAddress, SocketType, UnixAddress,
+    AddressInfo, Datagram, Endpoint, ErrorCode, Family, Ready, ReceiveOptions, ResolveHints,
+    ReverseOptions, SendOptions, Service, SocketAddress, SocketType, UnixAddress,
 };
 
 use crate::bindings::portcullis::sockets::{network, socket, types};
@@ -214,6 +214,53 @@ impl From<socket::ReceiveFlags> for ReceiveOptions {
             out_of_band: flags.contains(socket::ReceiveFlags::OUT_OF_BAND),
             peek: flags.contains(socket::ReceiveFlags::PEEK),
             wait_all: flags.contains(socket::ReceiveFlags::WAIT_ALL),
+        }
+    }
+}
+
+impl From<Datagram> for socket::Datagram {
+    fn from(datagram: Datagram) -> Self {
+        Self {
+            length: datagram.length as u64,
+            data: datagram.data,
+            source: datagram.source.into(),
+        }
+    }
+}
+
+impl From<socket::Readiness> for Ready {
+    fn from(flags: socket::Readiness) -> Self {
+        Self {
+            readable: flags.contains(socket::Readiness::READABLE),
+            writable: flags.contains(socket::Readiness::WRITABLE),
+            urgent: flags.contains(socket::Readiness::URGENT),
+            failed: flags.contains(socket::Readiness::FAILED),
+            hung_up: flags.contains(socket::Readiness::HUNG_UP),
+        }
+    }
+}
+
+impl From<Ready> for socket::Readiness {
+    fn from(ready: Ready) -> Self {
+        let flags = [
+            (ready.readable, Self::READABLE),
+            (ready.writable, Self::WRITABLE),
+            (ready.urgent, Self::URGENT),
+            (ready.failed, Self::FAILED),
+            (ready.hung_up, Self::HUNG_UP),
+        ];
+        let set = flags.into_iter().filter(|(set, _)| *set);
+        set.fold(Self::empty(), |all, (_, flag)| all | flag)
+    }
+}
+
+impl From<types::IpAddress> for IpAddr {
+    fn from(address: types::IpAddress) -> Self {
+        match address {
+            types::IpAddress::Ipv4((a, b, c, d)) => Ipv4Addr::new(a, b, c, d).into(),
+            types::IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => {
+                Ipv6Addr::new(a, b, c, d, e, f, g, h).into()
+            }
         }
     }
 }

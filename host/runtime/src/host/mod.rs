@@ -3,6 +3,8 @@
 
 mod convert;
 mod network;
+mod poll;
+mod preopens;
 mod socket;
 
 use crate::bindings::portcullis::sockets::types;

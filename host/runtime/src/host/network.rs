@@ -32,12 +32,14 @@ impl HostNetwork for CtxView<'_> {
 
     fn pair(
         &mut self,
-        _: Resource<Network>,
-        _: types::AddressFamily,
-        _: types::SocketType,
-        _: types::ProtocolNumber,
+        network: Resource<Network>,
+        family: types::AddressFamily,
+        socket_type: types::SocketType,
+        protocol: types::ProtocolNumber,
     ) -> Result<(Resource<Socket>, Resource<Socket>)> {
-        Err(ErrorCode::NotSupported.into())
+        let network = self.table.get(&network)?;
+        let (one, other) = network.pair(convert::family(family)?, socket_type.into(), protocol)?;
+        Ok((self.table.push(one)?, self.table.push(other)?))
     }
 
     async fn resolve(

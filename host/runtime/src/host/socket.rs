@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 use std::time::Duration;
 
-use portcullis_net::{ErrorCode, Interest, Socket};
+use portcullis_net::{Endpoint, ErrorCode, Ready, Socket};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
@@ -67,12 +67,14 @@ impl HostSocket for CtxView<'_> {
 
     async fn send_to(
         &mut self,
-        _: Resource<Socket>,
-        _: Vec<u8>,
-        _: SendFlags,
-        _: types::Endpoint,
+        socket: Resource<Socket>,
+        data: Vec<u8>,
+        flags: SendFlags,
+        destination: types::Endpoint,
     ) -> Result<u64> {
-        Err(ErrorCode::NotSupported.into())
+        let socket = self.table.get(&socket)?;
+        let sent = socket.send_to(&data, flags.into(), &destination.into());
+        Ok(sent.await? as u64)
     }
 
     async fn receive_from(
@@ -81,35 +83,39 @@ impl HostSocket for CtxView<'_> {
         maximum: u64,
         flags: ReceiveFlags,
     ) -> Result<Datagram> {
-        let (data, source) = self
-            .table
-            .get(&socket)?
-            .receive_from(length(maximum), flags.into())
-            .await?;
-        Ok(Datagram {
-            length: data.len() as u64,
-            data,
-            source: source.into(),
-        })
+        let socket = self.table.get(&socket)?;
+        let datagram = socket.receive_from(length(maximum), flags.into()).await?;
+        Ok(datagram.into())
     }
 
     async fn send_datagrams(
         &mut self,
-        _: Resource<Socket>,
-        _: Vec<OutgoingDatagram>,
-        _: SendFlags,
+        socket: Resource<Socket>,
+        datagrams: Vec<OutgoingDatagram>,
+        flags: SendFlags,
     ) -> Result<u64> {
-        Err(ErrorCode::NotSupported.into())
+        let destinations: Vec<Option<Endpoint>> = datagrams
+            .iter()
+            .map(|datagram| datagram.destination.clone().map(Endpoint::from))
+            .collect();
+        let datagrams: Vec<_> = (datagrams.iter().zip(&destinations))
+            .map(|(datagram, destination)| (datagram.data.as_slice(), destination.as_ref()))
+            .collect();
+        let socket = self.table.get(&socket)?;
+        Ok(socket.send_datagrams(&datagrams, flags.into()).await? as u64)
     }
 
     async fn receive_datagrams(
         &mut self,
-        _: Resource<Socket>,
-        _: u32,
-        _: u64,
-        _: ReceiveFlags,
+        socket: Resource<Socket>,
+        count: u32,
+        maximum: u64,
+        flags: ReceiveFlags,
     ) -> Result<Vec<Datagram>> {
-        Err(ErrorCode::NotSupported.into())
+        let socket = self.table.get(&socket)?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let datagrams = socket.receive_datagrams(count, length(maximum), flags.into());
+        Ok(datagrams.await?.into_iter().map(Datagram::from).collect())
     }
 
     fn shutdown(&mut self, socket: Resource<Socket>, how: ShutdownHow) -> Result<()> {
@@ -137,12 +143,24 @@ impl HostSocket for CtxView<'_> {
         set_option(self.table.get(&socket)?, value)
     }
 
-    fn join_group(&mut self, _: Resource<Socket>, _: types::IpAddress, _: u32) -> Result<()> {
-        Err(ErrorCode::OptionNotSupported.into())
+    fn join_group(
+        &mut self,
+        socket: Resource<Socket>,
+        group: types::IpAddress,
+        interface: u32,
+    ) -> Result<()> {
+        let socket = self.table.get(&socket)?;
+        Ok(socket.join_group(group.into(), interface)?)
     }
 
-    fn leave_group(&mut self, _: Resource<Socket>, _: types::IpAddress, _: u32) -> Result<()> {
-        Err(ErrorCode::OptionNotSupported.into())
+    fn leave_group(
+        &mut self,
+        socket: Resource<Socket>,
+        group: types::IpAddress,
+        interface: u32,
+    ) -> Result<()> {
+        let socket = self.table.get(&socket)?;
+        Ok(socket.leave_group(group.into(), interface)?)
     }
 
     fn timeout(&mut self, socket: Resource<Socket>) -> wasmtime::Result<Option<types::Duration>> {
@@ -178,19 +196,9 @@ impl HostSocket for CtxView<'_> {
         socket: Resource<Socket>,
         interest: Readiness,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        let socket = self.table.get(&socket)?.duplicate();
-        let interests = [
-            (Readiness::READABLE, Interest::READABLE),
-            (Readiness::WRITABLE, Interest::WRITABLE),
-            (Readiness::URGENT, Interest::PRIORITY),
-        ];
-        let wanted = interests
-            .into_iter()
-            .filter(|(flag, _)| interest.contains(*flag))
-            .map(|(_, interest)| interest);
         let subscription = Subscription {
-            socket,
-            interest: wanted.reduce(Interest::add),
+            socket: self.table.get(&socket)?.duplicate(),
+            interest: interest.into(),
         };
         let subscription = self.table.push(subscription)?;
         subscribe(self.table, subscription)
@@ -206,17 +214,13 @@ impl HostSocket for CtxView<'_> {
 /// the one that it was made from.
 struct Subscription {
     socket: Socket,
-    interest: Option<Interest>,
+    interest: Ready,
 }
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for Subscription {
     async fn ready(&mut self) {
-        match self.interest {
-            Some(interest) => self.socket.ready(interest).await,
-            // Nothing was asked for, so nothing comes.
-            None => std::future::pending().await,
-        }
+        self.socket.ready(self.interest).await;
     }
 }
 
@@ -225,6 +229,8 @@ fn get_option(socket: &Socket, name: OptionName) -> Result<OptionValue> {
         OptionName::AcceptingConnections => {
             OptionValue::AcceptingConnections(socket.accepting_connections()?)
         }
+        OptionName::Broadcast => OptionValue::Broadcast(socket.broadcast()?),
+        OptionName::DoNotRoute => OptionValue::DoNotRoute(socket.do_not_route()?),
         OptionName::Domain => OptionValue::Domain(socket.family().into()),
         OptionName::HopLimit => OptionValue::HopLimit(socket.hop_limit()?),
         OptionName::KeepAlive => OptionValue::KeepAlive(socket.keep_alive()?),
@@ -239,11 +245,21 @@ fn get_option(socket: &Socket, name: OptionName) -> Result<OptionValue> {
         OptionName::MaximumSegmentSize => {
             OptionValue::MaximumSegmentSize(socket.maximum_segment_size()?)
         }
+        OptionName::MulticastHopLimit => {
+            OptionValue::MulticastHopLimit(socket.multicast_hop_limit()?)
+        }
+        OptionName::MulticastInterface => {
+            OptionValue::MulticastInterface(socket.multicast_interface()?)
+        }
+        OptionName::MulticastLoop => OptionValue::MulticastLoop(socket.multicast_loop()?),
         OptionName::NoDelay => OptionValue::NoDelay(socket.no_delay()?),
         OptionName::OutOfBandInline => OptionValue::OutOfBandInline(socket.out_of_band_inline()?),
         OptionName::Protocol => OptionValue::Protocol(socket.protocol_number()?),
         OptionName::ReceiveBufferSize => {
             OptionValue::ReceiveBufferSize(socket.receive_buffer_size()?)
+        }
+        OptionName::ReceiveLowWaterMark => {
+            OptionValue::ReceiveLowWaterMark(socket.receive_low_water_mark()?)
         }
         OptionName::ReceiveTimeout => {
             OptionValue::ReceiveTimeout(socket.receive_timeout().map(nanoseconds))
@@ -256,17 +272,13 @@ fn get_option(socket: &Socket, name: OptionName) -> Result<OptionValue> {
         OptionName::TrafficClass => OptionValue::TrafficClass(socket.traffic_class()?),
         OptionName::UserTimeout => OptionValue::UserTimeout(nanoseconds(socket.user_timeout()?)),
         OptionName::V6Only => OptionValue::V6Only(socket.v6_only()?),
-        OptionName::Broadcast
-        | OptionName::DoNotRoute
-        | OptionName::MulticastHopLimit
-        | OptionName::MulticastInterface
-        | OptionName::MulticastLoop
-        | OptionName::ReceiveLowWaterMark => return Err(ErrorCode::OptionNotSupported.into()),
     })
 }
 
 fn set_option(socket: &Socket, value: OptionValue) -> Result<()> {
     match value {
+        OptionValue::Broadcast(on) => socket.set_broadcast(on)?,
+        OptionValue::DoNotRoute(on) => socket.set_do_not_route(on)?,
         OptionValue::HopLimit(limit) => socket.set_hop_limit(limit)?,
         OptionValue::KeepAlive(on) => socket.set_keep_alive(on)?,
         OptionValue::KeepAliveCount(count) => socket.set_keep_alive_count(count)?,
@@ -278,9 +290,13 @@ fn set_option(socket: &Socket, value: OptionValue) -> Result<()> {
         }
         OptionValue::Linger(time) => socket.set_linger(time.map(Duration::from_nanos))?,
         OptionValue::MaximumSegmentSize(size) => socket.set_maximum_segment_size(size)?,
+        OptionValue::MulticastHopLimit(limit) => socket.set_multicast_hop_limit(limit)?,
+        OptionValue::MulticastInterface(index) => socket.set_multicast_interface(index)?,
+        OptionValue::MulticastLoop(on) => socket.set_multicast_loop(on)?,
         OptionValue::NoDelay(on) => socket.set_no_delay(on)?,
         OptionValue::OutOfBandInline(on) => socket.set_out_of_band_inline(on)?,
         OptionValue::ReceiveBufferSize(bytes) => socket.set_receive_buffer_size(bytes)?,
+        OptionValue::ReceiveLowWaterMark(bytes) => socket.set_receive_low_water_mark(bytes)?,
         OptionValue::ReceiveTimeout(time) => {
             socket.set_receive_timeout(time.map(Duration::from_nanos))
         }
@@ -292,14 +308,8 @@ fn set_option(socket: &Socket, value: OptionValue) -> Result<()> {
         OptionValue::UserTimeout(time) => socket.set_user_timeout(Duration::from_nanos(time))?,
         OptionValue::V6Only(on) => socket.set_v6_only(on)?,
         OptionValue::AcceptingConnections(_)
-        | OptionValue::Broadcast(_)
         | OptionValue::Domain(_)
-        | OptionValue::DoNotRoute(_)
-        | OptionValue::MulticastHopLimit(_)
-        | OptionValue::MulticastInterface(_)
-        | OptionValue::MulticastLoop(_)
         | OptionValue::Protocol(_)
-        | OptionValue::ReceiveLowWaterMark(_)
         | OptionValue::SocketType(_) => return Err(ErrorCode::OptionNotSupported.into()),
     }
     Ok(())

@@ -1,0 +1,231 @@
+//! Sending and receiving several datagrams with one call of the OS: Linux
+//! `sendmmsg` and `recvmmsg`.
+
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsRawFd;
+
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use tokio::io::Interest;
+
+use crate::address::{Endpoint, Family, SocketAddress, SocketType};
+use crate::datagram::{Datagram, LONGEST, receive};
+use crate::error::Error;
+use crate::os;
+use crate::socket::Socket;
+use crate::transfer::{ReceiveOptions, SendOptions};
+use crate::wait::Wait;
+
+/// How many one call of the OS takes or gives: a bound on what a guest can have
+/// done in one go.
+const BATCH: usize = 256;
+
+/// How many bytes one receive makes room for, over all datagrams.
+const ROOM: usize = 4 * LONGEST;
+
+impl Socket {
+    /// Sends datagrams, each to its destination or to the peer, until one fails;
+    /// says how many went out. An error is that of the first.
+    ///
+    /// # Errors
+    ///
+    /// See `send-datagrams` in `wit/socket.wit`.
+    pub async fn send_datagrams(
+        &self,
+        datagrams: &[(&[u8], Option<&Endpoint>)],
+        options: SendOptions,
+    ) -> Result<usize, Error> {
+        let mut sent = 0;
+        for batch in datagrams.chunks(BATCH) {
+            let done = match (self.shared.family, self.shared.kind) {
+                (Family::Inet | Family::Inet6, SocketType::Datagram) => {
+                    self.send_batch(batch, options).await
+                }
+                (Family::Inet | Family::Inet6 | Family::Unix, _) => {
+                    self.send_each(batch, options).await
+                }
+            };
+            match done {
+                Ok(count) => sent += count,
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+            if sent % BATCH != 0 {
+                break;
+            }
+        }
+        Ok(sent)
+    }
+
+    async fn send_batch(
+        &self,
+        batch: &[(&[u8], Option<&Endpoint>)],
+        options: SendOptions,
+    ) -> Result<usize, Error> {
+        let mut ready = Vec::with_capacity(batch.len());
+        for (data, destination) in batch {
+            let passage = match destination {
+                Some(destination) => self.passage_to(destination).await,
+                None => self.passage_to_peer(),
+            };
+            match passage {
+                Ok(passage) => ready.push((*data, passage)),
+                Err(error) if ready.is_empty() => return Err(error),
+                // It is for the next call to tell.
+                Err(_) => break,
+            }
+        }
+        let (family, flags) = (self.shared.family, options.flags());
+        let wait = self.send_wait(options.dont_wait);
+        let sent = self.perform(Interest::WRITABLE, wait, |socket| {
+            let datagrams = ready.iter().map(|(data, passage)| (*data, passage));
+            os::inet::send_many(socket, family, datagrams, flags)
+        });
+        let sent = sent.await?;
+        for (_, passage) in ready.iter().take(sent) {
+            self.note_sent(passage);
+        }
+        Ok(sent)
+    }
+
+    async fn send_each(
+        &self,
+        batch: &[(&[u8], Option<&Endpoint>)],
+        options: SendOptions,
+    ) -> Result<usize, Error> {
+        for (sent, (data, destination)) in batch.iter().enumerate() {
+            let done = match destination {
+                Some(destination) => self.send_to(data, options, destination).await,
+                None => self.send(data, options).await,
+            };
+            match done {
+                Ok(_) => {}
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => return Ok(sent),
+            }
+        }
+        Ok(batch.len())
+    }
+
+    /// Waits for one datagram, then takes all that are there and may come in, up
+    /// to `count` of at most `maximum` bytes each.
+    ///
+    /// # Errors
+    ///
+    /// See `receive-datagrams` in `wit/socket.wit`.
+    pub async fn receive_datagrams(
+        &self,
+        count: usize,
+        maximum: usize,
+        options: ReceiveOptions,
+    ) -> Result<Vec<Datagram>, Error> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        // A peek sees the same datagram again; others tell no bounds.
+        if options.peek || self.shared.kind != SocketType::Datagram {
+            return Ok(vec![self.receive_from(maximum, options).await?]);
+        }
+        let wait = self.receive_wait(options.dont_wait);
+        let maximum = maximum.min(LONGEST);
+        let count = count.min(BATCH).min(ROOM / maximum.max(1)).max(1);
+        let mut turned_away = 0;
+        loop {
+            let found = self.take_batch(count, maximum, options, wait).await?;
+            let all = found.len();
+            let mut admitted = Vec::with_capacity(all);
+            for datagram in found {
+                if self.lets_in(&datagram.source)? {
+                    admitted.push(datagram);
+                }
+            }
+            if !admitted.is_empty() {
+                return Ok(admitted);
+            }
+            turned_away += u32::try_from(all).unwrap_or(u32::MAX);
+            wait.go_on(turned_away)?;
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    async fn take_batch(
+        &self,
+        count: usize,
+        maximum: usize,
+        options: ReceiveOptions,
+        wait: Wait,
+    ) -> Result<Vec<Datagram>, Error> {
+        let flags = options.flags();
+        self.perform(Interest::READABLE, wait, |socket| {
+            match self.shared.family {
+                Family::Inet | Family::Inet6 => receive_many(socket, count, maximum, flags),
+                Family::Unix => receive_each(socket, count, maximum, flags),
+            }
+        })
+        .await
+    }
+}
+
+/// As many as there are. Their sources are always told: these are internet
+/// sockets.
+fn receive_many(
+    socket: &socket2::Socket,
+    count: usize,
+    maximum: usize,
+    flags: RecvFlags,
+) -> io::Result<Vec<Datagram>> {
+    // These pages are zero, and not there before they are written to.
+    let room = maximum.max(1);
+    let mut buffer = vec![0; count * room];
+    let mut slots: Vec<[IoSliceMut<'_>; 1]> = (buffer.chunks_mut(room))
+        .map(|slot| [IoSliceMut::new(slot)])
+        .collect();
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(count, None);
+    let flags = MsgFlags::from_bits_truncate((flags | RecvFlags::TRUNC).bits().cast_signed());
+    let found = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, flags, None)?;
+    let found: Vec<_> = found
+        .map(|message| (message.bytes, message.address))
+        .collect();
+    (found.into_iter().zip(buffer.chunks(room)))
+        .map(|((length, source), slot)| {
+            let data = slot.get(..length.min(maximum)).unwrap_or_default();
+            Ok(Datagram {
+                data: data.to_vec(),
+                length,
+                source: SocketAddress::Inet(inet_address(source)?),
+            })
+        })
+        .collect()
+}
+
+fn inet_address(told: Option<SockaddrStorage>) -> io::Result<SocketAddr> {
+    let told = told.as_ref();
+    let four = told.and_then(SockaddrStorage::as_sockaddr_in);
+    let six = told.and_then(SockaddrStorage::as_sockaddr_in6);
+    match (four, six) {
+        (Some(four), _) => Ok(SocketAddrV4::from(*four).into()),
+        (None, Some(six)) => Ok(SocketAddrV6::from(*six).into()),
+        (None, None) => Err(Errno::AFNOSUPPORT.into()),
+    }
+}
+
+/// The same one by one: the OS leaves the source out where a unix socket has no
+/// name, and `recvmmsg` does not tell that apart.
+fn receive_each(
+    socket: &socket2::Socket,
+    count: usize,
+    maximum: usize,
+    flags: RecvFlags,
+) -> io::Result<Vec<Datagram>> {
+    let mut found = vec![receive(socket, maximum, flags)?];
+    while found.len() < count {
+        match receive(socket, maximum, flags) {
+            Ok(datagram) => found.push(datagram),
+            // It is for the next call to tell.
+            Err(_) => break,
+        }
+    }
+    Ok(found)
+}

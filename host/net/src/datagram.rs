@@ -1,0 +1,243 @@
+//! Sending and receiving datagrams, one by one.
+//!
+//! Each is judged for itself: where it goes, and where it comes from.
+
+use std::io;
+
+use portcullis_policy::{Connect, Purpose};
+use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, SocketAddrAny};
+use tokio::io::Interest;
+
+use crate::address::{Endpoint, SocketAddress};
+use crate::error::{Error, ErrorCode};
+use crate::network::Target;
+use crate::os;
+use crate::os::inet::Passage;
+use crate::socket::Socket;
+use crate::transfer::{ReceiveOptions, SendOptions};
+use crate::wait::CROWD;
+
+/// What one receive makes room for at the most: more than any datagram has.
+pub(crate) const LONGEST: usize = 1024 * 1024;
+
+/// A datagram that came in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Datagram {
+    /// As much of it as there was room for.
+    pub data: Vec<u8>,
+    /// How long it was, in bytes; where that is more than there is data, the
+    /// rest is lost.
+    pub length: usize,
+    /// Where it came from.
+    pub source: SocketAddress,
+}
+
+impl Socket {
+    /// Sends one datagram to the peer that the socket is connected to. Where the
+    /// kernel has it connected is of no account: only what was granted is.
+    pub(crate) async fn send_datagram(
+        &self,
+        data: &[u8],
+        options: SendOptions,
+    ) -> Result<usize, Error> {
+        let passage = self.passage_to_peer()?;
+        self.send_through(data, options, &passage).await
+    }
+
+    pub(crate) async fn send_datagram_to(
+        &self,
+        data: &[u8],
+        options: SendOptions,
+        destination: &Endpoint,
+    ) -> Result<usize, Error> {
+        let passage = self.passage_to(destination).await?;
+        self.send_through(data, options, &passage).await
+    }
+
+    async fn send_through(
+        &self,
+        data: &[u8],
+        options: SendOptions,
+        passage: &Passage,
+    ) -> Result<usize, Error> {
+        let (family, flags) = (self.shared.family, options.flags());
+        let wait = self.send_wait(options.dont_wait);
+        let sent = self.perform(Interest::WRITABLE, wait, |socket| {
+            os::inet::send_to(socket, family, data, flags, passage)
+        });
+        let sent = sent.await?;
+        self.note_sent(passage);
+        Ok(sent)
+    }
+
+    /// Who was written to may answer.
+    pub(crate) fn note_sent(&self, passage: &Passage) {
+        if let Passage::Granted(permit) = passage {
+            let mut place = self.shared.inet.lock();
+            place.correspondents.address(permit.request().address());
+        }
+    }
+
+    /// Asks whether a datagram may go to an endpoint. Of a name's addresses the
+    /// first counts that is of the family and granted.
+    pub(crate) async fn passage_to(&self, destination: &Endpoint) -> Result<Passage, Error> {
+        let target: Target = self
+            .target(destination, |protocol, port| Purpose::Connect {
+                protocol,
+                port,
+            })
+            .await?;
+        let mut last = ErrorCode::NameFamilyNotSupported.into();
+        let requests = self.requests(target);
+        let fitting: Vec<_> = requests
+            .filter(|(address, _)| self.takes_form(*address))
+            .collect();
+        for (_, request) in fitting {
+            match self.passage(request) {
+                Ok(passage) => return Ok(passage),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    pub(crate) fn passage_to_peer(&self) -> Result<Passage, Error> {
+        let peer = self.shared.inet.lock().peer.clone();
+        self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?)
+    }
+
+    fn passage(&self, request: Connect) -> Result<Passage, Error> {
+        let network = &self.shared.network;
+        if let Some(listening) = self.answers(&request)
+            && let Ok(permit) = network.policy().check(listening)
+        {
+            return Ok(Passage::Answer(permit));
+        }
+        match network.check_connect(request) {
+            Ok(permit) => Ok(Passage::Granted(permit)),
+            Err(denial) => Err(network.refuse(&denial)),
+        }
+    }
+
+    /// The request to let somebody in who was let in before, so lately that they
+    /// may be answered.
+    fn answers(&self, request: &Connect) -> Option<portcullis_policy::Accept> {
+        let place = self.shared.inet.lock();
+        let listening = place.listening.as_ref()?;
+        let peer = request.address();
+        (place.correspondents.may_be_answered(&peer))
+            .then(|| portcullis_policy::Accept::new(listening, peer))
+    }
+
+    /// Receives the next datagram that may come in.
+    pub(crate) async fn receive_datagram(
+        &self,
+        maximum: usize,
+        options: ReceiveOptions,
+    ) -> Result<Datagram, Error> {
+        let wait = self.receive_wait(options.dont_wait);
+        let mut turned_away = 0;
+        loop {
+            let datagram = self
+                .perform(Interest::READABLE, wait, |socket| {
+                    receive(socket, maximum, options.flags())
+                })
+                .await?;
+            if self.lets_in(&datagram.source)? {
+                return Ok(datagram);
+            }
+            if options.peek {
+                discard(&self.shared.os);
+            }
+            turned_away += 1;
+            wait.go_on(turned_away)?;
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// Whether a datagram may come in from there: from somebody that the socket
+    /// listens to, or may write to.
+    pub(crate) fn lets_in(&self, source: &SocketAddress) -> Result<bool, Error> {
+        let source = match source {
+            SocketAddress::Inet(source) => source,
+            SocketAddress::Unix(source) => return self.lets_unix_in(source),
+        };
+        let network = &self.shared.network;
+        let source = portcullis_policy::canonical(*source);
+        if self.shared.inet.lock().correspondents.may_answer(&source) {
+            return Ok(true);
+        }
+        let denial = match network.policy().check(self.accept_request(source)?) {
+            Ok(_) => {
+                self.shared.inet.lock().correspondents.hear(source);
+                return Ok(true);
+            }
+            Err(denial) => denial,
+        };
+        let request = Connect::new(portcullis_policy::Protocol::Udp, source);
+        if network.check_connect(request).is_ok() {
+            return Ok(true);
+        }
+        network.turn_away(&denial);
+        Ok(false)
+    }
+
+    /// Whether a datagram that may come in is there. Those that may not are
+    /// dropped.
+    pub(crate) fn vet_datagram(&self) -> bool {
+        let peek = ReceiveOptions {
+            peek: true,
+            ..ReceiveOptions::default()
+        };
+        for _ in 0..CROWD {
+            match receive(&self.shared.os, 0, peek.flags()) {
+                Ok(datagram) => match self.lets_in(&datagram.source) {
+                    Ok(false) => discard(&self.shared.os),
+                    // Whatever is wrong, it is for the receive to tell.
+                    Ok(true) | Err(_) => return true,
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+}
+
+/// Receives one datagram with its length and source.
+pub(crate) fn receive(
+    socket: &socket2::Socket,
+    maximum: usize,
+    flags: RecvFlags,
+) -> io::Result<Datagram> {
+    let (data, length, source) = receive_from(socket, maximum, flags | RecvFlags::TRUNC)?;
+    Ok(Datagram {
+        data,
+        length,
+        source: os::address(source)?,
+    })
+}
+
+/// Receives up to `maximum` bytes, or as many as there is reason to make room
+/// for.
+pub(crate) fn receive_from(
+    socket: &socket2::Socket,
+    maximum: usize,
+    flags: RecvFlags,
+) -> io::Result<(Vec<u8>, usize, Option<SocketAddrAny>)> {
+    if maximum == 0 {
+        let nothing: &mut [u8] = &mut [];
+        let (_, length, source) = rustix::net::recvfrom(socket, nothing, flags)?;
+        return Ok((Vec::new(), length, source));
+    }
+    let mut data = Vec::with_capacity(maximum.min(LONGEST));
+    let (_, length, source) = rustix::net::recvfrom(socket, spare_capacity(&mut data), flags)?;
+    Ok((data, length, source))
+}
+
+/// Drops the next datagram. Where there is none, nothing is left to do.
+fn discard(socket: &socket2::Socket) {
+    let _ = receive_from(socket, 0, RecvFlags::empty());
+}

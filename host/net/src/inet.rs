@@ -1,0 +1,329 @@
+//! How internet sockets come by their addresses and connections.
+//!
+//! Every path asks the socket's network for a permit first and hands it to
+//! `os::inet`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use portcullis_policy::{Accept, Bind, Broadcast, Connect, Host, Join, Listen, Protocol, Purpose};
+use rustix::io::Errno;
+
+use crate::address::{Endpoint, Family, SocketAddress, SocketType};
+use crate::correspondents::Correspondents;
+use crate::error::{Error, ErrorCode};
+use crate::network::Target;
+use crate::os::inet as os;
+use crate::ready::Ready;
+use crate::socket::Socket;
+use crate::wait::Wait;
+
+/// Where a socket is, in the words of the requests that put it there. The
+/// policy judges what was asked for: port zero stays zero.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) bound: Option<Bind>,
+    /// What lets it accept, or receive from whoever writes.
+    pub(crate) listening: Option<Listen>,
+    /// To whom a datagram socket is connected.
+    pub(crate) peer: Option<Connect>,
+    pub(crate) correspondents: Correspondents<SocketAddr>,
+}
+
+impl Socket {
+    pub(crate) async fn bind_inet(&self, local: &Endpoint) -> Result<(), Error> {
+        let Target { name, addresses } = self
+            .target(local, |protocol, port| Purpose::Bind { protocol, port })
+            .await?;
+        let address = self.first_of_family(&addresses)?;
+        let mut request = Bind::new(self.protocol(), address);
+        if let Some(name) = &name {
+            request = request.named(name.clone());
+        }
+        let hears = match self.protocol() {
+            Protocol::Tcp => None,
+            Protocol::Udp => Some(self.listen_request(address, name)?),
+        };
+        let network = &self.shared.network;
+        let (permit, listening) = match hears.map(|hears| network.policy().check(hears)) {
+            None => (network.check(request)?, None),
+            // A grant to listen is one to bind.
+            Some(Ok(listening)) => (network.check(request)?, Some(listening.into_request())),
+            // It can still have an address, and hear from whom it may write to.
+            Some(Err(denial)) => match network.policy().check(request) {
+                Ok(permit) => (permit, None),
+                Err(_) => return Err(network.refuse(&denial)),
+            },
+        };
+        let mut place = self.shared.inet.lock();
+        if place.bound.is_some() {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        os::bind(&self.shared.os, self.shared.family, &permit)?;
+        let request = permit.into_request();
+        if let (Some(listening), 0) = (&listening, address.port()) {
+            let came = os::local_address(&self.shared.os)?;
+            let chosen = self.listen_request(came, listening.name().cloned())?;
+            // Any port was asked for; the one that came may be a denied one.
+            network.check_denies(chosen)?;
+        }
+        place.bound = Some(request);
+        place.listening = listening;
+        Ok(())
+    }
+
+    pub(crate) fn listen_inet(&self, backlog: i32) -> Result<(), Error> {
+        let mut place = self.shared.inet.lock();
+        let (address, name) = match &place.bound {
+            Some(bound) => (bound.address(), bound.name().cloned()),
+            None => (self.unspecified(0), None),
+        };
+        let request = |address| self.listen_request(address, name.clone());
+        let (socket, network) = (&self.shared.os, &self.shared.network);
+        let permit = network.check(request(address)?)?;
+        let bound = os::bind_to_listen(socket, self.shared.family, &permit)?;
+        if address.port() == 0 {
+            // Any port was asked for; the one that came may be a denied one.
+            network.check_denies(request(bound)?)?;
+        }
+        self.shared.readiness.forget();
+        os::listen(socket, backlog, &permit)?;
+        place.listening = Some(permit.into_request());
+        Ok(())
+    }
+
+    pub(crate) async fn connect_inet(&self, remote: &Endpoint) -> Result<(), Error> {
+        let target = self
+            .target(remote, |protocol, port| Purpose::Connect { protocol, port })
+            .await?;
+        let mut permits = Vec::new();
+        let mut denial = None;
+        for request in self.requests(target) {
+            match self.shared.network.check_connect(request.1) {
+                Ok(permit) => permits.push((request.0, permit)),
+                Err(refused) => denial = denial.or(Some(refused)),
+            }
+        }
+        if let (true, Some(denial)) = (permits.is_empty(), denial) {
+            return Err(self.shared.network.refuse(&denial));
+        }
+        permits.retain(|(address, _)| self.takes_form(*address));
+        let mut candidates = permits.into_iter().peekable();
+        let mut last = ErrorCode::NameFamilyNotSupported.into();
+        while let Some((_, permit)) = candidates.next() {
+            match self.connect_to(&permit).await {
+                Ok(()) => {
+                    if self.shared.kind == SocketType::Datagram {
+                        let mut place = self.shared.inet.lock();
+                        place.correspondents.address(permit.request().address());
+                        place.peer = Some(permit.into_request());
+                    }
+                    return Ok(());
+                }
+                Err(error) => last = error,
+            }
+            if goes_on(last.code()) {
+                break;
+            }
+            if last.code() == ErrorCode::TimedOut && candidates.peek().is_some() {
+                os::abandon_connect(&self.shared.os)?;
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_to(&self, permit: &portcullis_policy::Permit<Connect>) -> Result<(), Error> {
+        let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
+        readiness.forget();
+        match os::connect(socket, self.shared.family, permit) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let send_timeout = self.shared.settings.lock().send_timeout;
+        let wait = self.wait(
+            false,
+            send_timeout.map(|time| Wait::from_now(time, ErrorCode::InProgress)),
+        );
+        if let Wait::Never = wait {
+            return Err(ErrorCode::InProgress.into());
+        }
+        wait.bound(readiness.wait(Ready::WRITABLE)).await?;
+        match socket.take_error()? {
+            None => Ok(()),
+            Some(error) => {
+                // Else Linux would answer the next attempt with this one's end.
+                os::abandon_connect(socket)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Joins a multicast group on an interface, by its index; zero is the one
+    /// that the OS chooses.
+    ///
+    /// # Errors
+    ///
+    /// See `join-group` in `wit/socket.wit`.
+    pub fn join_group(&self, group: IpAddr, interface: u32) -> Result<(), Error> {
+        self.must_be_inet()?;
+        if !group.is_multicast() {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        let place = self.shared.inet.lock();
+        let port = place
+            .bound
+            .as_ref()
+            .map_or(0, |bound| bound.address().port());
+        let permit = self.shared.network.check(Join::new(group, port))?;
+        Ok(os::join(&self.shared.os, interface, &permit)?)
+    }
+
+    /// Leaves a multicast group.
+    ///
+    /// # Errors
+    ///
+    /// See `leave-group` in `wit/socket.wit`.
+    pub fn leave_group(&self, group: IpAddr, interface: u32) -> Result<(), Error> {
+        self.must_be_inet()?;
+        Ok(os::leave(&self.shared.os, group, interface)?)
+    }
+
+    /// `SO_BROADCAST`. Sending to broadcast addresses widens reach, so turning
+    /// it on takes a grant.
+    ///
+    /// # Errors
+    ///
+    /// See `set-option` in `wit/socket.wit`.
+    pub fn set_broadcast(&self, on: bool) -> Result<(), Error> {
+        if !on {
+            return Ok(self.shared.os.set_broadcast(false)?);
+        }
+        let permit = self.shared.network.check(Broadcast::new())?;
+        Ok(os::allow_broadcast(&self.shared.os, &permit)?)
+    }
+
+    fn must_be_inet(&self) -> Result<(), Error> {
+        match self.shared.family {
+            Family::Inet | Family::Inet6 => Ok(()),
+            Family::Unix => Err(ErrorCode::NotSupported.into()),
+        }
+    }
+
+    /// The request to let in a peer, or a datagram of theirs. A socket that was
+    /// not put where it is by a grant to listen is judged by where it is.
+    pub(crate) fn accept_request(&self, peer: SocketAddr) -> Result<Accept, Error> {
+        let listening = self.shared.inet.lock().listening.clone();
+        let listening = match listening {
+            Some(listening) => listening,
+            None => self.listen_request(os::local_address(&self.shared.os)?, None)?,
+        };
+        Ok(Accept::new(&listening, peer))
+    }
+
+    fn listen_request(
+        &self,
+        address: SocketAddr,
+        name: Option<portcullis_policy::Name>,
+    ) -> Result<Listen, Error> {
+        let dual_stack = address == self.unspecified(address.port())
+            && self.shared.family == Family::Inet6
+            && !self.shared.os.only_v6()?;
+        let request = Listen::new(self.protocol(), address, dual_stack);
+        Ok(match name {
+            Some(name) => request.named(name),
+            None => request,
+        })
+    }
+
+    /// One request for each address of a target, with the address as it was
+    /// written.
+    pub(crate) fn requests(
+        &self,
+        target: Target,
+    ) -> impl Iterator<Item = (SocketAddr, Connect)> + use<> {
+        let (protocol, name) = (self.protocol(), target.name);
+        target.addresses.into_iter().map(move |address| {
+            let request = Connect::new(protocol, address);
+            match &name {
+                Some(name) => (address, request.named(name.clone())),
+                None => (address, request),
+            }
+        })
+    }
+
+    /// Where an endpoint is, which may have to be looked up.
+    pub(crate) async fn target(
+        &self,
+        endpoint: &Endpoint,
+        purpose: impl FnOnce(Protocol, u16) -> Purpose,
+    ) -> Result<Target, Error> {
+        let protocol = self.protocol();
+        match endpoint {
+            Endpoint::Address(SocketAddress::Inet(address)) if self.takes_form(*address) => {
+                Ok(Target {
+                    name: None,
+                    addresses: vec![*address],
+                })
+            }
+            Endpoint::Address(_) => Err(ErrorCode::AddressFamilyNotSupported.into()),
+            Endpoint::Name { host, port } => {
+                let port = crate::service::port(port, protocol)?;
+                if host.is_empty() {
+                    return Ok(Target {
+                        name: None,
+                        addresses: vec![self.unspecified(port)],
+                    });
+                }
+                let host = Host::parse(host)?;
+                let found = self
+                    .shared
+                    .network
+                    .locate(host, port, purpose(protocol, port));
+                self.wait(false, None).at_least_once().bound(found).await
+            }
+        }
+    }
+
+    fn first_of_family(&self, addresses: &[SocketAddr]) -> Result<SocketAddr, Error> {
+        let found = addresses
+            .iter()
+            .copied()
+            .find(|address| self.takes_form(*address));
+        found.ok_or_else(|| ErrorCode::NameFamilyNotSupported.into())
+    }
+
+    /// Whether an address, as a guest writes it, goes with the family.
+    pub(crate) fn takes_form(&self, address: SocketAddr) -> bool {
+        match self.shared.family {
+            Family::Inet => address.is_ipv4(),
+            Family::Inet6 => address.is_ipv6(),
+            Family::Unix => false,
+        }
+    }
+
+    fn unspecified(&self, port: u16) -> SocketAddr {
+        match self.shared.family {
+            Family::Inet6 => (Ipv6Addr::UNSPECIFIED, port).into(),
+            Family::Inet | Family::Unix => (Ipv4Addr::UNSPECIFIED, port).into(),
+        }
+    }
+
+    fn protocol(&self) -> Protocol {
+        match self.shared.kind {
+            SocketType::Datagram => Protocol::Udp,
+            SocketType::Raw
+            | SocketType::ReliableMessage
+            | SocketType::Seqpacket
+            | SocketType::Stream => Protocol::Tcp,
+        }
+    }
+}
+
+/// Whether a failed connect leaves the socket busy with an address, so that no
+/// other can be tried.
+fn goes_on(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::AlreadyInProgress | ErrorCode::InProgress | ErrorCode::IsConnected
+    )
+}

@@ -1,0 +1,254 @@
+//! The calls of unix sockets that reach others.
+//!
+//! A path is held open before it is judged by where it really is, and then used
+//! through that handle: whoever swaps folders or links in between changes
+//! nothing.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::thread;
+
+use landlock::{
+    AccessFs, CompatLevel, Compatible, PathBeneath, RestrictionStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus,
+};
+use portcullis_policy::{BindUnix, ConnectUnix, ListenUnix, Permit, UnixName};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, SocketAddrUnix, sendto};
+
+use crate::address::UnixAddress;
+use crate::error::{Error, ErrorCode};
+
+/// Where a name leads. Having it reaches nothing.
+#[derive(Debug)]
+pub(crate) struct Located {
+    /// The name without links on the way.
+    name: UnixName,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The abstract namespace, which is flat.
+    Abstract,
+    /// The folder that is to hold the socket, or holds it.
+    Folder(OwnedFd),
+    /// The socket itself.
+    Socket(OwnedFd),
+}
+
+impl Located {
+    /// Finds the folder in which a name is to be made.
+    pub(crate) fn folder(name: &UnixName) -> Result<Self, Error> {
+        let Some((folder, last)) = name.as_path().and_then(split) else {
+            return Ok(Self::in_no_folder(name));
+        };
+        let handle = open(folder, OFlags::DIRECTORY)?;
+        let mut path = real_path(&handle)?;
+        if !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        path.extend_from_slice(last);
+        Ok(Self {
+            name: named(&path)?,
+            place: Place::Folder(handle),
+        })
+    }
+
+    /// Finds the socket that a name leads to.
+    pub(crate) fn socket(name: &UnixName) -> Result<Self, Error> {
+        let Some(path) = name.as_path() else {
+            return Ok(Self::in_no_folder(name));
+        };
+        let handle = open(path, OFlags::empty())?;
+        Ok(Self {
+            name: named(&real_path(&handle)?)?,
+            place: Place::Socket(handle),
+        })
+    }
+
+    fn in_no_folder(name: &UnixName) -> Self {
+        Self {
+            name: name.clone(),
+            place: Place::Abstract,
+        }
+    }
+
+    /// The name without links on the way: what is to be judged.
+    pub(crate) fn name(&self) -> &UnixName {
+        &self.name
+    }
+
+    /// The address by which the kernel finds what is held here.
+    fn address(&self) -> io::Result<SocketAddrUnix> {
+        match &self.place {
+            Place::Abstract => abstract_address(&self.name),
+            Place::Folder(folder) => {
+                let (_, last) = self.name.as_path().and_then(split).ok_or(Errno::INVAL)?;
+                let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+                path.extend_from_slice(last);
+                Ok(SocketAddrUnix::new(path)?)
+            }
+            Place::Socket(socket) => {
+                let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
+                Ok(SocketAddrUnix::new(path)?)
+            }
+        }
+    }
+}
+
+fn open(path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Where what is held is, without links on the way.
+fn real_path(handle: &OwnedFd) -> io::Result<Vec<u8>> {
+    let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    Ok(rustix::fs::readlink(link, Vec::new())?.into_bytes())
+}
+
+fn named(path: &[u8]) -> Result<UnixName, Error> {
+    UnixName::path(path).map_err(|error| Error::new(ErrorCode::NameTooLong, error.to_string()))
+}
+
+/// A path's folder and last component.
+fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    let folder = if slash == 0 { b"/" } else { path.get(..slash)? };
+    Some((folder, path.get(slash + 1..)?))
+}
+
+fn abstract_address(name: &UnixName) -> io::Result<SocketAddrUnix> {
+    Ok(match name.as_abstract_name() {
+        Some(name) => SocketAddrUnix::new_abstract_name(name)?,
+        None => SocketAddrUnix::new_unnamed(),
+    })
+}
+
+/// Gives a socket the name that the permits are for: as it was asked for, which
+/// others will see, and as it is without links on the way.
+pub(crate) fn bind(
+    socket: &socket2::Socket,
+    asked: &Permit<BindUnix>,
+    real: &Permit<BindUnix>,
+    located: &Located,
+) -> io::Result<()> {
+    must_be(real.request().name(), located)?;
+    match (&located.place, asked.request().name().as_path()) {
+        (Place::Folder(folder), Some(path)) => {
+            let address = SocketAddrUnix::new(OsStr::from_bytes(path))?;
+            match bind_within(socket, folder, &address)? {
+                Confined::Bound => Ok(()),
+                Confined::Impossible => Ok(rustix::net::bind(socket, &located.address()?)?),
+            }
+        }
+        (Place::Abstract | Place::Folder(_) | Place::Socket(_), _) => {
+            Ok(rustix::net::bind(socket, &located.address()?)?)
+        }
+    }
+}
+
+enum Confined {
+    Bound,
+    /// This kernel cannot confine a thread.
+    Impossible,
+}
+
+/// Binds by a whole path, which the kernel walks once more, from a thread that
+/// can make sockets in no other folder (Linux Landlock). Bound through the handle
+/// instead, the socket would tell its peers a name that leads nowhere.
+fn bind_within(
+    socket: &socket2::Socket,
+    folder: &OwnedFd,
+    address: &SocketAddrUnix,
+) -> io::Result<Confined> {
+    thread::scope(|scope| {
+        let bound = scope.spawn(|| match confine(folder) {
+            Some(_) => rustix::net::bind(socket, address).map(|()| Confined::Bound),
+            None => Ok(Confined::Impossible),
+        });
+        let bound = bound.join().map_err(|_| Errno::IO)?;
+        Ok(bound?)
+    })
+}
+
+fn confine(folder: &OwnedFd) -> Option<RestrictionStatus> {
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::MakeSock)
+        .and_then(Ruleset::create)
+        .and_then(|rules| rules.add_rule(PathBeneath::new(folder, AccessFs::MakeSock)))
+        .and_then(|rules| rules.restrict_self())
+        .ok()?;
+    (status.ruleset == RulesetStatus::FullyEnforced).then_some(status)
+}
+
+/// Lets a socket take connections under the name that the permits are for, as in
+/// `bind`.
+pub(crate) fn listen(
+    socket: &socket2::Socket,
+    backlog: i32,
+    _asked: &Permit<ListenUnix>,
+    _real: &Permit<ListenUnix>,
+) -> io::Result<()> {
+    socket.listen(backlog)
+}
+
+/// Connects to the socket that the permit is for.
+pub(crate) fn connect(
+    socket: &socket2::Socket,
+    permit: &Permit<ConnectUnix>,
+    located: &Located,
+) -> io::Result<()> {
+    must_be(permit.request().name(), located)?;
+    Ok(rustix::net::connect(socket, &located.address()?)?)
+}
+
+/// Where a datagram may go.
+#[derive(Debug)]
+pub(crate) struct Passage(Located);
+
+impl Passage {
+    /// It may be sent there at any time.
+    pub(crate) fn granted(permit: &Permit<ConnectUnix>, located: Located) -> io::Result<Self> {
+        must_be(permit.request().name(), &located)?;
+        Ok(Self(located))
+    }
+
+    /// Somebody who was let in gets an answer.
+    pub(crate) fn answer(_permit: Permit<ListenUnix>, located: Located) -> Self {
+        Self(located)
+    }
+}
+
+/// Sends one datagram to where it may go.
+pub(crate) fn send_to(
+    socket: &socket2::Socket,
+    data: &[u8],
+    flags: SendFlags,
+    passage: &Passage,
+) -> io::Result<usize> {
+    Ok(sendto(socket, data, flags, &passage.0.address()?)?)
+}
+
+fn must_be(name: &UnixName, located: &Located) -> io::Result<()> {
+    if *name == located.name {
+        return Ok(());
+    }
+    Err(Errno::ACCESS.into())
+}
+
+/// An address as the OS tells it.
+pub(crate) fn address(told: &SocketAddrUnix) -> UnixAddress {
+    if let Some(name) = told.abstract_name() {
+        return UnixAddress::Abstract(name.to_vec());
+    }
+    match told.path_bytes() {
+        Some(path) => UnixAddress::Path(path.to_vec()),
+        None => UnixAddress::Unnamed,
+    }
+}

@@ -1,0 +1,216 @@
+//! Waiting for many sockets at once: Linux `epoll`, level-triggered.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+
+use crate::error::{Error, ErrorCode};
+use crate::guest::Guest;
+use crate::network::Network;
+use crate::readiness::Readiness;
+use crate::ready::Ready;
+use crate::socket::{Shared, Socket};
+use crate::wait::Wait;
+
+/// How many events one wait tells at the most; the others have their turn.
+const EVENTS: usize = 4096;
+
+/// A set of sockets to wait for, which does not keep them open.
+///
+/// Clones are the same set.
+#[derive(Clone, Debug)]
+pub struct Poller(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    epoll: Arc<OwnedFd>,
+    readiness: Readiness<OwnedFd>,
+    guest: Arc<Guest>,
+    /// By descriptor, as the kernel has it. One that was closed stays until its
+    /// number is added again; the kernel tells no events of it.
+    watched: Mutex<HashMap<RawFd, Watched>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    socket: Weak<Shared>,
+    token: u64,
+    interest: Ready,
+}
+
+/// A socket that is ready.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PollEvent {
+    /// What the socket was added with.
+    pub token: u64,
+    /// For what it is ready.
+    pub ready: Ready,
+}
+
+impl Poller {
+    /// An empty set, for sockets of the guest that has `network`.
+    ///
+    /// # Errors
+    ///
+    /// See `open` in `wit/poll.wit`, as for every operation here.
+    pub fn new(network: &Network) -> Result<Self, Error> {
+        let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        Ok(Self(Arc::new(Inner {
+            readiness: Readiness::new(Arc::clone(&epoll)),
+            epoll,
+            guest: Arc::clone(network.guest()),
+            watched: Mutex::default(),
+        })))
+    }
+
+    /// Adds a socket, to be told of as `token`.
+    pub fn add(&self, socket: &Socket, token: u64, interest: Ready) -> Result<(), Error> {
+        let mut watched = self.0.watched.lock();
+        epoll::add(
+            &*self.0.epoll,
+            &*socket.shared.os,
+            data(socket),
+            interest.epoll_flags(),
+        )?;
+        watched.insert(descriptor(socket), Watched::new(socket, token, interest));
+        Ok(())
+    }
+
+    /// Changes what a socket is waited for and told of as.
+    pub fn modify(&self, socket: &Socket, token: u64, interest: Ready) -> Result<(), Error> {
+        let mut watched = self.0.watched.lock();
+        epoll::modify(
+            &*self.0.epoll,
+            &*socket.shared.os,
+            data(socket),
+            interest.epoll_flags(),
+        )?;
+        watched.insert(descriptor(socket), Watched::new(socket, token, interest));
+        Ok(())
+    }
+
+    /// Removes a socket.
+    pub fn remove(&self, socket: &Socket) -> Result<(), Error> {
+        let mut watched = self.0.watched.lock();
+        epoll::delete(&*self.0.epoll, &*socket.shared.os)?;
+        watched.remove(&descriptor(socket));
+        Ok(())
+    }
+
+    /// Waits until a socket is ready, for at most `timeout`, and tells up to
+    /// `maximum` of those that are.
+    pub async fn wait(
+        &self,
+        timeout: Option<Duration>,
+        maximum: usize,
+    ) -> Result<Vec<PollEvent>, Error> {
+        if maximum == 0 {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        let wait = match timeout {
+            None => Wait::Forever,
+            Some(Duration::ZERO) => Wait::Never,
+            Some(time) => Wait::from_now(time, ErrorCode::TimedOut),
+        };
+        loop {
+            let events = self.events(maximum)?;
+            if !events.is_empty() {
+                return Ok(events);
+            }
+            match wait.bound(self.0.readiness.wait(Ready::READABLE)).await {
+                Ok(_) => {}
+                Err(error) if is_end(&error) => return Ok(events),
+                Err(error) => return Err(error),
+            }
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// Waits until a socket is ready. Where that cannot be waited for, it is for
+    /// `wait` to say.
+    pub async fn ready(&self) {
+        while let Ok(events) = self.events(1) {
+            if !events.is_empty() || self.0.readiness.wait(Ready::READABLE).await.is_err() {
+                return;
+            }
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// What is ready now.
+    fn events(&self, maximum: usize) -> Result<Vec<PollEvent>, Error> {
+        let watched = self.0.watched.lock();
+        let mut events = Vec::new();
+        if self.0.guest.has_arrivals() {
+            let arrived = watched.values().filter(|watched| watched.has_arrival());
+            events.extend(arrived.take(maximum).map(|watched| PollEvent {
+                token: watched.token,
+                ready: Ready::READABLE,
+            }));
+        }
+        if events.len() >= maximum {
+            return Ok(events);
+        }
+        let room = (maximum - events.len()).min(EVENTS);
+        let mut told: Vec<epoll::Event> = Vec::with_capacity(room);
+        let now = Timespec::default();
+        epoll::wait(&*self.0.epoll, spare_capacity(&mut told), Some(&now))?;
+        for event in told {
+            let (flags, data) = (event.flags, event.data.u64());
+            let number = RawFd::try_from(data).ok();
+            let Some(watched) = number.and_then(|number| watched.get(&number)) else {
+                continue;
+            };
+            let Some(socket) = watched.socket.upgrade().map(Socket::on) else {
+                continue;
+            };
+            if socket.has_arrived() {
+                // Told above already.
+                continue;
+            }
+            let ready = socket.vet(Ready::from(flags));
+            if !ready.is_nothing() {
+                events.push(PollEvent {
+                    token: watched.token,
+                    ready,
+                });
+            }
+        }
+        Ok(events)
+    }
+}
+
+impl Watched {
+    fn new(socket: &Socket, token: u64, interest: Ready) -> Self {
+        Self {
+            socket: Arc::downgrade(&socket.shared),
+            token,
+            interest,
+        }
+    }
+
+    /// Whether it is a listener with a connection that is let in already, which
+    /// the kernel tells nobody of any more.
+    fn has_arrival(&self) -> bool {
+        let socket = self.socket.upgrade().map(Socket::on);
+        self.interest.readable && socket.is_some_and(|socket| socket.has_arrived())
+    }
+}
+
+fn is_end(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::TimedOut | ErrorCode::WouldBlock)
+}
+
+fn descriptor(socket: &Socket) -> RawFd {
+    socket.shared.os.as_raw_fd()
+}
+
+fn data(socket: &Socket) -> epoll::EventData {
+    // Descriptors are never negative.
+    epoll::EventData::new_u64(u64::from(descriptor(socket).unsigned_abs()))
+}
