@@ -73,8 +73,9 @@ impl HostSocket for CtxView<'_> {
         destination: types::Endpoint,
     ) -> Result<u64> {
         let socket = self.table.get(&socket)?;
-        let sent = socket.send_to(&data, flags.into(), &destination.into());
-        Ok(sent.await? as u64)
+        let destination = destination.into();
+        let sent = socket.send_to(&data, flags.into(), &destination).await?;
+        Ok(sent as u64)
     }
 
     async fn receive_from(
