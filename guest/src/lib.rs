@@ -55,7 +55,11 @@ pub use builder::SocketBuilder;
 pub use datagram::Datagram;
 pub use endpoint::{Endpoint, ToEndpoint};
 pub use error::{ErrorCode, error_code};
-pub use lookup::lookup;
+pub use lookup::{
+    AddressInfo, HostEntry, LookupOptions, ReverseFlags, canonical_name, fully_qualified_name,
+    host_by_address, host_by_name, lookup, protocol_number, reverse_lookup, reverse_lookup_with,
+    service_name, service_port,
+};
 pub use network::Network;
 pub use poller::{Event, Events, Poller};
 pub use preopens::{preopened, preopens};

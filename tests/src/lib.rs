@@ -19,7 +19,9 @@ use std::{env, thread};
 
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use portcullis::{Audit, Engine, Event, Network, Outcome, Policy, Program, TableResolver};
+use portcullis::{
+    Audit, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver,
+};
 use socket2::{Domain, Socket, Type};
 
 /// Nothing that works takes this long, even on a busy machine.
@@ -107,7 +109,7 @@ impl Guest {
     }
 
     /// Lets names be found that are not in the policy.
-    pub fn resolver(mut self, resolver: TableResolver) -> Self {
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         self.network = self.network.with_resolver(resolver);
         self
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Sockets for sandboxed WebAssembly components, granted one capability at a
 /// time.
@@ -33,6 +33,15 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) policy: PolicyArguments,
 
+    /// Who looks up names: the DNS itself, or this machine's own resolver.
+    ///
+    /// The machine's resolver knows what else the machine is set up with (a
+    /// directory, multicast DNS). It does not tell every alias that a name leads
+    /// through, so that a deny by name sees only the first and the last, nor for
+    /// how long an answer is valid: it counts for 60 seconds.
+    #[arg(long, value_enum, default_value_t = ResolverKind::Dns)]
+    pub(crate) resolver: ResolverKind,
+
     /// Set an environment variable, or hand on one of this process's own.
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
@@ -54,6 +63,15 @@ pub(crate) struct RunArguments {
     /// What the program gets as its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
+}
+
+/// Who looks up names.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ResolverKind {
+    /// The name servers and the hosts file that this machine is set up with.
+    Dns,
+    /// This machine's own resolver.
+    System,
 }
 
 /// The policy. All of it adds up; a deny always wins.

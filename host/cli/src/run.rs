@@ -7,9 +7,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
-use portcullis::{Ctx, Engine, Network, Outcome, Policy, Program};
+use portcullis::{Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
 
-use crate::arguments::{PolicyArguments, RunArguments};
+use crate::arguments::{PolicyArguments, ResolverKind, RunArguments};
 use crate::cache;
 use crate::exit::Exit;
 use crate::report::Report;
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let program = Program::load(&engine()?, &arguments.program)?;
 
     let report = Report::default();
-    let network = Network::new(policy).with_audit(report.clone());
+    let network = network(policy, arguments.resolver).with_audit(report.clone());
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -68,6 +68,14 @@ fn printable(text: &str) -> String {
         _ => char,
     };
     text.chars().map(shown).collect()
+}
+
+fn network(policy: Policy, resolver: ResolverKind) -> Network {
+    let network = Network::new(policy);
+    match resolver {
+        ResolverKind::Dns => network,
+        ResolverKind::System => network.with_resolver(SystemResolver::default()),
+    }
 }
 
 fn policy(arguments: &PolicyArguments) -> Result<Policy> {

@@ -149,6 +149,30 @@ fn a_scan_does_not_fill_the_screen() {
 }
 
 #[test]
+fn a_resolver_is_chosen_by_its_name() {
+    for resolver in ["dns", "system"] {
+        let arguments = [
+            "run",
+            "--resolver",
+            resolver,
+            &guest("names"),
+            "lookup_prints",
+            "localhost:80",
+        ];
+        let output = portcullis(&arguments).output().unwrap();
+        assert_eq!(text(&output.stdout), "[::1]:80\n127.0.0.1:80\n");
+    }
+    let arguments = ["run", "--resolver", "oracle", &guest("names")];
+    let output = portcullis(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.contains("[possible values: dns, system]"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn the_exit_code_is_the_guests_own() {
     check_error(&["run", &guest("faults"), "exit_with_an_error"], 1, "");
 }

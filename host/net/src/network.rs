@@ -10,10 +10,11 @@ use portcullis_policy::{
 
 use crate::address::{Family, SocketType};
 use crate::audit::{Audit, Event, Silent};
+use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
 use crate::os;
-use crate::resolver::{Answer, DnsResolver, Resolver};
+use crate::resolver::{Answer, Resolver};
 use crate::socket::{Settings, Socket};
 
 /// The authority to use the network, within a policy.
@@ -119,6 +120,11 @@ impl Network {
         Self { guest, ..self }
     }
 
+    /// Where names are looked up.
+    pub(crate) fn resolver(&self) -> &dyn Resolver {
+        &*self.resolver
+    }
+
     /// What is allowed here.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -215,11 +221,7 @@ impl Network {
                 addresses: vec![(ip, port).into()],
             }),
             Host::Name(name) => {
-                let mut answer = self.look_up(&name, purpose).await?;
-                answer.addresses.truncate(ADDRESSES);
-                if !name.is_localhost() {
-                    self.guest.pins.add(&name, &answer);
-                }
+                let answer = self.look_up(&name, purpose).await?;
                 let addresses = answer.addresses.into_iter().map(|ip| (ip, port).into());
                 Ok(Target {
                     addresses: addresses.collect(),
@@ -229,29 +231,50 @@ impl Network {
         }
     }
 
-    async fn look_up(&self, name: &Name, purpose: Purpose) -> Result<Answer, Error> {
-        let permit = self.check(Lookup::new(name.clone(), purpose))?;
+    /// Looks a name up, and remembers where it led.
+    pub(crate) async fn look_up(&self, name: &Name, purpose: Purpose) -> Result<Answer, Error> {
+        let request = Lookup::new(name.clone(), purpose);
+        let permit = self.check(request.clone())?;
         if name.is_localhost() {
             let loopback = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
             return Ok(Answer::forever(loopback));
         }
-        if let Some(addresses) = self.policy.hosts(name) {
-            return Ok(Answer::forever(addresses.to_vec()));
+        let mut answer = match self.policy.hosts(name) {
+            Some(addresses) => Answer::forever(addresses.to_vec()),
+            None => self.resolver.look_up(permit).await?,
+        };
+        for alias in &answer.chain {
+            // The guest did not ask for the alias, and does not hear of it.
+            match self.policy.check(Lookup::new(alias.clone(), purpose)) {
+                Err(denial) if is_explicit(&denial) => {
+                    return Err(self.refuse_as(&request, &denial));
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
-        self.resolver.look_up(permit).await
+        answer.addresses.truncate(ADDRESSES);
+        self.guest.pins.add(name, &answer);
+        Ok(answer)
     }
 
     /// Asks for a permit to connect. What the guest wrote as a number may be
     /// what a name led to before; then it is judged by that name as well: its
-    /// grants allow it, and its denies refuse it.
+    /// grants allow it, and its denies refuse it, as those of the names that it
+    /// is an alias of do.
     pub(crate) fn check_connect(&self, request: Connect) -> Result<Permit<Connect>, Denial> {
         let mut verdict = self.policy.check(request.clone());
         if request.name().is_none() {
-            for name in self.guest.pins.names(request.address().ip()) {
-                match self.policy.check(request.clone().named(name)) {
+            for pin in self.guest.pins.of(request.address().ip()) {
+                match self.policy.check(request.clone().named(pin.name)) {
                     Ok(permit) if verdict.is_err() => verdict = Ok(permit),
                     Err(denial) if is_explicit(&denial) => return Err(denial),
                     Ok(_) | Err(_) => {}
+                }
+                for alias in pin.chain.iter() {
+                    match self.policy.check(request.clone().named(alias.clone())) {
+                        Err(denial) if is_explicit(&denial) => return Err(denial),
+                        Ok(_) | Err(_) => {}
+                    }
                 }
             }
         }

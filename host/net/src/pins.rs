@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -26,9 +27,13 @@ pub(crate) struct Pins {
     by_address: Mutex<HashMap<IpAddr, Vec<Pin>>>,
 }
 
-#[derive(Debug)]
-struct Pin {
-    name: Name,
+/// A name that led to an address.
+#[derive(Clone, Debug)]
+pub(crate) struct Pin {
+    /// The name that the guest asked for, whose grants count.
+    pub(crate) name: Name,
+    /// The names it is an alias of, whose denies count as well.
+    pub(crate) chain: Arc<[Name]>,
     valid_until: Option<Instant>,
 }
 
@@ -42,6 +47,7 @@ impl Pins {
     /// Remembers where a name led.
     pub(crate) fn add(&self, name: &Name, answer: &Answer) {
         let now = Instant::now();
+        let chain = Arc::<[Name]>::from(answer.chain.as_slice());
         let mut by_address = self.by_address.lock();
         for address in &answer.addresses {
             if by_address.len() >= CAPACITY {
@@ -57,19 +63,18 @@ impl Pins {
             }
             pins.push(Pin {
                 name: name.clone(),
+                chain: Arc::clone(&chain),
                 valid_until: answer.valid_until,
             });
         }
     }
 
     /// The names that led to an address, as far as they are still valid.
-    pub(crate) fn names(&self, address: IpAddr) -> Vec<Name> {
+    pub(crate) fn of(&self, address: IpAddr) -> Vec<Pin> {
         let now = Instant::now();
         let by_address = self.by_address.lock();
         let pins = by_address.get(&canonical(address)).into_iter().flatten();
-        pins.filter(|pin| pin.is_valid(now))
-            .map(|pin| pin.name.clone())
-            .collect()
+        pins.filter(|pin| pin.is_valid(now)).cloned().collect()
     }
 }
 
@@ -93,8 +98,14 @@ mod tests {
     fn answer(addresses: &[&str], valid_for: Option<Duration>) -> Answer {
         Answer {
             addresses: addresses.iter().map(|ip| ip.parse().unwrap()).collect(),
+            chain: Vec::new(),
             valid_until: valid_for.map(|time| Instant::now() + time),
         }
+    }
+
+    fn names(pins: &Pins, address: &str) -> Vec<Name> {
+        let pins = pins.of(address.parse().unwrap());
+        pins.into_iter().map(|pin| pin.name).collect()
     }
 
     #[test]
@@ -106,10 +117,10 @@ mod tests {
         );
         pins.add(&name("b.example"), &answer(&["10.0.0.1"], None));
         pins.add(&name("b.example"), &answer(&["10.0.0.1"], None));
-        let names = pins.names("10.0.0.1".parse().unwrap());
-        assert_eq!(names, [name("a.example"), name("b.example")]);
-        assert_eq!(pins.names("10.0.0.2".parse().unwrap()), [name("a.example")]);
-        assert!(pins.names("10.0.0.3".parse().unwrap()).is_empty());
+        let found = names(&pins, "10.0.0.1");
+        assert_eq!(found, [name("a.example"), name("b.example")]);
+        assert_eq!(names(&pins, "10.0.0.2"), [name("a.example")]);
+        assert!(names(&pins, "10.0.0.3").is_empty());
     }
 
     #[test]
@@ -119,7 +130,7 @@ mod tests {
             &name("a.example"),
             &answer(&["10.0.0.1"], Some(Duration::ZERO)),
         );
-        assert!(pins.names("10.0.0.1".parse().unwrap()).is_empty());
+        assert!(names(&pins, "10.0.0.1").is_empty());
     }
 
     #[test]
@@ -139,8 +150,8 @@ mod tests {
             let name = name(&format!("{number}.example"));
             pins.add(&name, &answer(&["10.0.0.1"], None));
         }
-        let names = pins.names("10.0.0.1".parse().unwrap());
-        assert_eq!(names.len(), NAMES);
-        assert_eq!(names.last(), Some(&name("99.example")));
+        let found = names(&pins, "10.0.0.1");
+        assert_eq!(found.len(), NAMES);
+        assert_eq!(found.last(), Some(&name("99.example")));
     }
 }

@@ -109,13 +109,14 @@ impl Network {
         if let (Host::Name(_), true) = (&parsed, hints.numeric_host) {
             return Err(ErrorCode::NameNotFound.into());
         }
-        let canonical = match &parsed {
-            Host::Address(ip) => ip.to_string(),
-            Host::Name(name) => name.as_str().to_owned(),
-        };
-        let found = self.locate(parsed, 0, Purpose::Resolve).await?;
-        let addresses = found.addresses.iter().map(SocketAddr::ip).collect();
-        Ok((addresses, Some(canonical)))
+        match parsed {
+            Host::Address(ip) => Ok((vec![ip], Some(ip.to_string()))),
+            Host::Name(name) => {
+                let answer = self.look_up(&name, Purpose::Resolve).await?;
+                let canonical = answer.chain.last().unwrap_or(&name).to_string();
+                Ok((answer.addresses, Some(canonical)))
+            }
+        }
     }
 }
 

@@ -77,9 +77,12 @@ pub use engine::Engine;
 pub use failure::Failure;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
-    Audit, DnsResolver, Event, Network, PreopenError, Resolver, Silent, Socket, TableResolver,
+    Answer, Audit, DnsResolver, Error, ErrorCode, Event, Network, Pending, PreopenError, Resolver,
+    Silent, Socket, SystemResolver, TableResolver,
 };
-pub use portcullis_policy::{Denial, Name, NameError, Policy, PolicyBuilder, PolicyError};
+pub use portcullis_policy::{
+    Denial, Lookup, Name, NameError, Permit, Policy, PolicyBuilder, PolicyError, Reverse,
+};
 pub use program::{LoadError, Outcome, Program};
 /// The wasmtime that this crate was built with.
 pub use wasmtime;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 
 use portcullis_net::{
     AddressInfo, Datagram, Endpoint, ErrorCode, Family, Ready, ReceiveOptions, ResolveHints,
-    SendOptions, Service, SocketAddress, SocketType, UnixAddress,
+    ReverseOptions, SendOptions, Service, SocketAddress, SocketType, UnixAddress,
 };
 
 use crate::bindings::portcullis::sockets::{network, socket, types};
@@ -164,6 +164,18 @@ impl TryFrom<network::ResolveHints> for ResolveHints {
             numeric_service: hints.flags.contains(Flags::NUMERIC_SERVICE),
             passive: hints.flags.contains(Flags::PASSIVE),
         })
+    }
+}
+
+impl From<network::ReverseFlags> for ReverseOptions {
+    fn from(flags: network::ReverseFlags) -> Self {
+        use network::ReverseFlags as Flags;
+        Self {
+            datagram: flags.contains(Flags::DATAGRAM),
+            name_required: flags.contains(Flags::NAME_REQUIRED),
+            numeric_host: flags.contains(Flags::NUMERIC_HOST),
+            numeric_service: flags.contains(Flags::NUMERIC_SERVICE),
+        }
     }
 }
 

@@ -60,11 +60,12 @@ impl HostNetwork for CtxView<'_> {
 
     async fn reverse(
         &mut self,
-        _: Resource<Network>,
-        _: types::SocketAddress,
-        _: ReverseFlags,
+        network: Resource<Network>,
+        address: types::SocketAddress,
+        flags: ReverseFlags,
     ) -> Result<(String, String)> {
-        Err(ErrorCode::NotSupported.into())
+        let network = self.table.get(&network)?;
+        Ok(network.reverse(&address.into(), flags.into()).await?)
     }
 
     fn service_by_name(

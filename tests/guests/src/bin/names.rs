@@ -4,22 +4,40 @@
 
 use std::io::{self, ErrorKind};
 
-use portcullis_guest::raw::network::{AddressInfo, ResolveFlags, ResolveHints, default_network};
-use portcullis_guest::raw::types::{AddressFamily, Error, Service, SocketType};
-use portcullis_guest::{ErrorCode, Network, TcpStream, lookup};
+use std::net::{IpAddr, SocketAddr};
+
+use portcullis_guest::raw::network::{
+    AddressInfo, ResolveFlags, ResolveHints, ReverseFlags, default_network,
+};
+use portcullis_guest::raw::types::{
+    AddressFamily, Error, Ipv4SocketAddress, Service, SocketAddress, SocketType, UnixAddress,
+};
+use portcullis_guest::{
+    ErrorCode, LookupOptions, Network, TcpStream, canonical_name, error_code, fully_qualified_name,
+    host_by_address, host_by_name, lookup, protocol_number, reverse_lookup, reverse_lookup_with,
+    service_name, service_port,
+};
 use portcullis_test_guests::behaviours;
 
 behaviours! {
     canonical_name_is_on_the_first,
     families_are_filtered,
+    fully_qualified_name_prints,
+    host_by_address_prints,
+    host_by_name_prints,
     host_name_is_told,
     impossible_hints_are_refused,
     ipv4_is_mapped_where_asked_for,
+    lookup_fails_with,
     lookup_prints,
     names_that_are_numbers_are_not_looked_up,
     no_name_is_this_machine,
     resolve_then_connect,
     resolve_then_connect_is_denied,
+    reverse_flags_are_followed,
+    reverse_prints,
+    services_and_protocols_are_known,
+    the_builder_asks_what_it_says,
     types_have_their_protocols,
 }
 
@@ -249,5 +267,187 @@ fn resolve_then_connect_is_denied(args: &[&str]) -> io::Result<()> {
         .map(drop)
         .map_err(|error| error.kind());
     assert_eq!(error, Err(ErrorKind::PermissionDenied));
+    Ok(())
+}
+
+/// With the error's code, as the contract spells it.
+fn lookup_fails_with(args: &[&str]) -> io::Result<()> {
+    let found = resolve(Some(args[0]), None, streams(ResolveFlags::empty()));
+    match found.map_err(|error| error.code) {
+        Ok(found) => println!("{}", found.len()),
+        Err(code) => println!("{code:?}"),
+    }
+    Ok(())
+}
+
+fn show<T>(found: io::Result<T>, text: impl FnOnce(T) -> String) {
+    match found {
+        Ok(found) => println!("{}", text(found)),
+        Err(error) => match error_code(&error) {
+            Some(ErrorCode::AccessDenied) => println!("{error}"),
+            code => println!("{code:?}"),
+        },
+    }
+}
+
+/// What an address is called, and then where it must be called something.
+fn reverse_prints(args: &[&str]) -> io::Result<()> {
+    let address: SocketAddr = args[0].parse().map_err(io::Error::other)?;
+    let text = |(host, service)| format!("{host} {service}");
+    show(reverse_lookup(address), text);
+    show(
+        reverse_lookup_with(address, ReverseFlags::NAME_REQUIRED),
+        text,
+    );
+    Ok(())
+}
+
+/// `gethostbyname`, `gethostbyname_ex`.
+fn host_by_name_prints(args: &[&str]) -> io::Result<()> {
+    let text = |entry| format!("{entry:?}");
+    show(
+        host_by_name(args[0]).map(|entry| (entry.name, entry.aliases, entry.addresses)),
+        text,
+    );
+    show(canonical_name(args[0]), |name| name);
+    Ok(())
+}
+
+/// `gethostbyaddr`.
+fn host_by_address_prints(args: &[&str]) -> io::Result<()> {
+    let address: IpAddr = args[0].parse().map_err(io::Error::other)?;
+    let text = |entry| format!("{entry:?}");
+    show(
+        host_by_address(address).map(|entry| (entry.name, entry.aliases, entry.addresses)),
+        text,
+    );
+    Ok(())
+}
+
+/// `getfqdn`.
+fn fully_qualified_name_prints(args: &[&str]) -> io::Result<()> {
+    show(fully_qualified_name(args[0]), |name| name);
+    Ok(())
+}
+
+/// Of 127.0.0.1, which needs no grant.
+fn reverse_flags_are_followed(_: &[&str]) -> io::Result<()> {
+    let reverse = |port, flags| {
+        let address = (127, 0, 0, 1);
+        let address = SocketAddress::Ipv4(Ipv4SocketAddress { port, address });
+        default_network()
+            .reverse(&address, flags)
+            .map_err(|error| error.code)
+    };
+    let is = |host: &str, service: &str| Ok((host.to_owned(), service.to_owned()));
+    let none = ReverseFlags::empty();
+    assert_eq!(reverse(80, none), is("localhost", "http"));
+    assert_eq!(
+        reverse(80, ReverseFlags::NUMERIC_HOST),
+        is("127.0.0.1", "http")
+    );
+    assert_eq!(
+        reverse(80, ReverseFlags::NUMERIC_SERVICE),
+        is("localhost", "80")
+    );
+    assert_eq!(reverse(514, none), is("localhost", "shell"));
+    assert_eq!(
+        reverse(514, ReverseFlags::DATAGRAM),
+        is("localhost", "syslog")
+    );
+    assert_eq!(reverse(2, none), is("localhost", "2"));
+    let required = ReverseFlags::NAME_REQUIRED;
+    assert_eq!(reverse(80, required), is("localhost", "http"));
+    let nameless = reverse(80, required | ReverseFlags::NUMERIC_HOST);
+    assert_eq!(nameless, Err(ErrorCode::NameNotFound));
+
+    let unix = SocketAddress::Unix(UnixAddress::Path(b"/run/x".to_vec()));
+    let unix = default_network()
+        .reverse(&unix, none)
+        .map_err(|error| error.code);
+    assert_eq!(unix, Err(ErrorCode::NameFamilyNotSupported));
+    Ok(())
+}
+
+fn services_and_protocols_are_known(_: &[&str]) -> io::Result<()> {
+    let network = default_network();
+    for (name, protocol, port) in [
+        ("http", Some("tcp"), 80),
+        ("www", None, 80),
+        ("domain", Some("udp"), 53),
+        ("imap", Some("tcp"), 143),
+        ("gopher", Some("tcp"), 70),
+    ] {
+        assert_eq!(network.service_by_name(name, protocol).ok(), Some(port));
+        assert_eq!(service_port(name, protocol)?, port);
+    }
+    assert_eq!(
+        network.service_by_port(80, Some("tcp")).ok().as_deref(),
+        Some("http")
+    );
+    assert_eq!(service_name(119, None)?, "nntp");
+    for (name, protocol) in [("http", "udp"), ("http", "sctp"), ("nonesuch", "tcp")] {
+        let unknown = network.service_by_name(name, Some(protocol));
+        let unknown = unknown.map_err(|error| error.code);
+        assert_eq!(
+            unknown,
+            Err(ErrorCode::NameServiceNotFound),
+            "{name}/{protocol}"
+        );
+    }
+    let unknown = network.service_by_port(2, None).map_err(|error| error.code);
+    assert_eq!(unknown, Err(ErrorCode::NameServiceNotFound));
+    assert_eq!(network.protocol_by_name("icmp").ok(), Some(1));
+    assert_eq!(protocol_number("udp")?, 17);
+    let unknown = network
+        .protocol_by_name("nonesuch")
+        .map_err(|error| error.code);
+    assert_eq!(unknown, Err(ErrorCode::NameNotFound));
+    Ok(())
+}
+
+fn the_builder_asks_what_it_says(args: &[&str]) -> io::Result<()> {
+    let any = LookupOptions::new();
+    let count = |options: LookupOptions| {
+        options
+            .lookup(Some(args[0]), Some("443"))
+            .map(|found| found.len())
+    };
+    assert_eq!(count(any)?, 4);
+    assert_eq!(count(any.family(AddressFamily::Inet))?, 2);
+    assert_eq!(count(any.socket_type(SocketType::Datagram))?, 2);
+    assert_eq!(count(any.protocol(6))?, 2);
+    let mapped = any.family(AddressFamily::Inet6).map_ipv4(true);
+    assert_eq!(count(mapped)?, 2);
+    assert_eq!(count(mapped.all(true))?, 4);
+    assert_eq!(count(mapped.all(true).all(false))?, 2);
+    let refused = |options: LookupOptions, service| {
+        let found = options.lookup(Some(args[0]), Some(service));
+        found.err().as_ref().and_then(error_code)
+    };
+    assert_eq!(
+        refused(any.numeric_host(true), "443"),
+        Some(ErrorCode::NameNotFound)
+    );
+    assert_eq!(
+        refused(any.numeric_service(true), "www"),
+        Some(ErrorCode::NameNotFound)
+    );
+    let here = |options: LookupOptions| options.lookup(None, Some("80"));
+    let unspecified = here(any.passive(true))?;
+    assert!(
+        unspecified
+            .iter()
+            .all(|info| info.address.ip().is_unspecified())
+    );
+    assert!(
+        here(any)?
+            .iter()
+            .all(|info| info.address.ip().is_loopback())
+    );
+    let canonical = any.canonical_name(true).lookup(Some(args[0]), None)?;
+    assert_eq!(canonical[0].canonical_name.as_deref(), Some(args[0]));
+    // Loopback is configured everywhere.
+    assert!(!here(any.configured_families(true))?.is_empty());
     Ok(())
 }
