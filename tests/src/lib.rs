@@ -20,7 +20,7 @@ use std::{env, thread};
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use portcullis::{
-    Audit, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver,
+    Audit, Ctx, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -59,6 +59,7 @@ pub struct Guest {
     arguments: Vec<String>,
     network: Network,
     policy: Policy,
+    sockets: Vec<(String, String)>,
     output: MemoryOutputPipe,
     denials: Denials,
 }
@@ -87,6 +88,7 @@ impl Guest {
             arguments,
             network,
             policy: Policy::default(),
+            sockets: Vec::new(),
             output,
             denials,
         }
@@ -108,6 +110,12 @@ impl Guest {
         self
     }
 
+    /// Opens a socket for the guest.
+    pub fn socket(mut self, name: &str, grant: &str) -> Self {
+        self.sockets.push((name.to_owned(), grant.to_owned()));
+        self
+    }
+
     /// Lets names be found that are not in the policy.
     pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         self.network = self.network.with_resolver(resolver);
@@ -121,6 +129,7 @@ impl Guest {
             arguments,
             network,
             policy,
+            sockets,
             output,
             denials,
         } = self;
@@ -136,7 +145,11 @@ impl Guest {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let run = tokio::time::timeout(PATIENCE, program.run(wasi, network));
+                let mut ctx = Ctx::new(network);
+                for (name, grant) in &sockets {
+                    ctx.preopen(name, grant).await.unwrap();
+                }
+                let run = tokio::time::timeout(PATIENCE, program.run(wasi, ctx));
                 run.await.expect("the guest does not end").unwrap()
             })
         });

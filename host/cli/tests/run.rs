@@ -361,6 +361,52 @@ fn a_guest_is_not_given_the_cache() {
 }
 
 #[test]
+fn a_socket_is_opened_for_a_program_without_any_grant() {
+    let socket = "--socket=web=tcp://127.0.0.1:0";
+    let mut server = portcullis(&["run", socket, &guest("preopens"), "accept"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    output.read_line(&mut address).unwrap();
+    let mut visitor = TcpStream::connect(address.trim()).unwrap();
+    let mut served = String::new();
+    visitor.read_to_string(&mut served).unwrap();
+    assert_eq!(served, "served");
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn a_socket_that_cannot_be_opened_is_named() {
+    let program = guest("preopens");
+    let check = |sockets: &[&str], expected: &str| {
+        let mut arguments = vec!["run"];
+        arguments.extend(sockets.iter().flat_map(|socket| ["--socket", socket]));
+        arguments.push(&program);
+        check_error(&arguments, 2, expected);
+    };
+    check(
+        &["tcp://127.0.0.1:0"],
+        "error: --socket tcp://127.0.0.1:0: give a name, as in `web=tcp://127.0.0.1:0`\n",
+    );
+    check(
+        &["web=tcp://127.0.0.1:*"],
+        "error: --socket web=tcp://127.0.0.1:*: a socket is opened at one endpoint, as in \
+         `tcp://127.0.0.1:8080`, `connect tcp://db.internal:5432` or `unix:/run/app.sock`\n",
+    );
+    check(
+        &["web=tcp://127.0.0.1:0", "web=tcp://127.0.0.1:0"],
+        "error: --socket web=tcp://127.0.0.1:0: there is a socket `web` already; give each a \
+         name of its own\n",
+    );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = format!("web=tcp://{}", taken.local_addr().unwrap());
+    let expected = format!("error: --socket {socket}: address in use\n");
+    check(&[&socket], &expected);
+}
+
+#[test]
 fn a_policy_file_grants() {
     let peer = greeter("hello");
     let (_folder, policy) = folder_with(
