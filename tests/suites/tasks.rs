@@ -166,6 +166,7 @@ fn connect_in_a_network_with_less_is_denied() {
 #[test]
 fn a_peer_that_hung_up_does_not_keep_the_guest_busy() {
     let peer = Peer::serve(|mut visitor| {
+        visitor.read_exact(&mut [0]).unwrap();
         visitor.shutdown(Shutdown::Write).unwrap();
         assert_eq!(visitor.read(&mut [0]).unwrap(), 0);
     });
