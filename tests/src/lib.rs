@@ -144,14 +144,15 @@ impl Guest {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(async {
+            let outcome = runtime.block_on(async {
                 let mut ctx = Ctx::new(network);
                 for (name, grant) in &sockets {
                     ctx.preopen(name, grant).await.unwrap();
                 }
                 let run = tokio::time::timeout(PATIENCE, program.run(wasi, ctx));
                 run.await.expect("the guest does not end").unwrap()
-            })
+            });
+            (outcome, time_at_work())
         });
         Running {
             thread,
@@ -174,7 +175,7 @@ impl Guest {
 
 /// A guest that runs in a thread of its own.
 pub struct Running {
-    thread: JoinHandle<Outcome>,
+    thread: JoinHandle<(Outcome, Duration)>,
     output: MemoryOutputPipe,
     denials: Denials,
 }
@@ -198,13 +199,20 @@ impl Running {
     }
 
     pub fn finish(self) -> Finished {
-        let outcome = self.thread.join().unwrap();
+        self.finish_and_measure().0
+    }
+
+    /// Says as well for how long the guest and its host were at work rather than
+    /// waiting.
+    pub fn finish_and_measure(self) -> (Finished, Duration) {
+        let (outcome, busy) = self.thread.join().unwrap();
         let output = String::from_utf8(self.output.contents().to_vec()).unwrap();
-        Finished {
+        let finished = Finished {
             outcome,
             output,
             denials: self.denials.take(),
-        }
+        };
+        (finished, busy)
     }
 
     #[track_caller]
@@ -220,6 +228,13 @@ impl Running {
         );
         output
     }
+}
+
+/// For how long this thread was on a processor.
+fn time_at_work() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let (nanoseconds, _) = statistics.split_once(' ').unwrap();
+    Duration::from_nanos(nanoseconds.parse().unwrap())
 }
 
 /// An audit that remembers denials.
@@ -292,6 +307,17 @@ impl Nobody {
     pub fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap().as_socket().unwrap()
     }
+}
+
+/// A listener whose queue is full, so that a connect waits, and what fills it.
+pub fn busy() -> (TcpListener, TcpStream) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any_port.into()).unwrap();
+    socket.listen(0).unwrap();
+    let listener = TcpListener::from(socket);
+    let visitor = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener, visitor)
 }
 
 /// Checks that a suite, whose source is given, drives each behaviour of a test

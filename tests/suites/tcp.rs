@@ -10,8 +10,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use portcullis::{Name, Policy, TableResolver};
-use portcullis_tests::{Guest, Nobody, Peer, assert_every_behaviour_is_driven, greeter};
-use socket2::{Domain, Socket, Type};
+use portcullis_tests::{Guest, Nobody, Peer, assert_every_behaviour_is_driven, busy, greeter};
 
 /// A guest that may connect to what its first argument says.
 fn client(behaviour: &str, address: impl ToString) -> Guest {
@@ -138,17 +137,6 @@ fn connect_by_name_falls_back_to_the_other_family() {
     );
     assert!(finished.denials.is_empty(), "{finished:?}");
     peer.join();
-}
-
-/// A listener whose queue is full, so that a connect waits, and what fills it.
-fn busy() -> (TcpListener, TcpStream) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    socket.bind(&any_port.into()).unwrap();
-    socket.listen(0).unwrap();
-    let listener = TcpListener::from(socket);
-    let visitor = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (listener, visitor)
 }
 
 #[test]
