@@ -26,11 +26,25 @@
 //! - addresses are [`ToEndpoint`] rather than
 //!   [`std::net::ToSocketAddrs`]: names travel to the host as names, which
 //!   resolves, checks and connects in one step;
-//! - ports may be the names of services, as in `"example.com:http"`.
+//! - ports may be the names of services, as in `"example.com:http"`;
+//! - each constructor has a twin that ends in `_in` and takes a [`Network`], so
+//!   that code can be handed less than the whole program may do.
 //!
-//! [`TcpStream`] and [`TcpListener`] are made of [`Socket`], the BSD socket with
-//! every option; [`Network`] is the capability that opens it. [`error_code`]
-//! tells errors apart where [`std::io::ErrorKind`] does not.
+//! What there is, after the crates whose manner it has:
+//!
+//! | as in | here |
+//! |---|---|
+//! | `std::net` | [`TcpListener`], [`TcpStream`], [`UdpSocket`] |
+//! | `std::os::unix::net` | [`UnixListener`], [`UnixStream`], [`UnixDatagram`], [`UnixAddr`] |
+//! | `socket2` | [`Socket`] of any family and type with every option, [`SockAddr`], [`TcpKeepalive`] |
+//! | Python's `create_connection` and `create_server` | [`SocketBuilder`] |
+//! | `polling` | [`Poller`], for many sockets in one blocking program |
+//! | `async-io` and `async-executor` | [`task`], for many connections in one guest |
+//! | systemd's `sd_listen_fds` | [`preopened`]: sockets that the host opened |
+//!
+//! The others are made of [`Socket`], and made from one with `From`; [`Network`] is
+//! the capability that opens it. [`error_code`] tells errors apart where
+//! [`std::io::ErrorKind`] does not.
 
 mod address;
 mod bindings;
