@@ -1,7 +1,6 @@
 //! Sockets that the host opens for a guest that is granted nothing.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and its peers are not guests"
 )]
