@@ -70,27 +70,41 @@ impl Poller {
 
     /// Adds a socket, to be told of as `token`.
     pub fn add(&self, socket: &Socket, token: u64, interest: Ready) -> Result<(), Error> {
-        let mut watched = self.0.watched.lock();
-        epoll::add(
-            &*self.0.epoll,
-            &*socket.shared.os,
-            data(socket),
-            interest.epoll_flags(),
-        )?;
-        watched.insert(descriptor(socket), Watched::new(socket, token, interest));
-        Ok(())
+        self.watch(socket, token, interest, |poller, socket, data, flags| {
+            epoll::add(poller, socket, data, flags)
+        })
     }
 
     /// Changes what a socket is waited for and told of as.
     pub fn modify(&self, socket: &Socket, token: u64, interest: Ready) -> Result<(), Error> {
-        let mut watched = self.0.watched.lock();
-        epoll::modify(
-            &*self.0.epoll,
-            &*socket.shared.os,
-            data(socket),
-            interest.epoll_flags(),
-        )?;
-        watched.insert(descriptor(socket), Watched::new(socket, token, interest));
+        self.watch(socket, token, interest, |poller, socket, data, flags| {
+            epoll::modify(poller, socket, data, flags)
+        })
+    }
+
+    fn watch(
+        &self,
+        socket: &Socket,
+        token: u64,
+        interest: Ready,
+        control: impl FnOnce(
+            &OwnedFd,
+            &socket2::Socket,
+            epoll::EventData,
+            epoll::EventFlags,
+        ) -> rustix::io::Result<()>,
+    ) -> Result<(), Error> {
+        let (Inner { epoll, watched, .. }, os) = (&*self.0, &socket.shared.os);
+        let mut watched = watched.lock();
+        control(epoll, os, data(socket), interest.epoll_flags())?;
+        watched.insert(
+            descriptor(socket),
+            Watched {
+                socket: Arc::downgrade(&socket.shared),
+                token,
+                interest,
+            },
+        );
         Ok(())
     }
 
@@ -186,14 +200,6 @@ impl Poller {
 }
 
 impl Watched {
-    fn new(socket: &Socket, token: u64, interest: Ready) -> Self {
-        Self {
-            socket: Arc::downgrade(&socket.shared),
-            token,
-            interest,
-        }
-    }
-
     /// Whether it is a listener with a connection that is let in already, which
     /// the kernel tells nobody of any more.
     fn has_arrival(&self) -> bool {
