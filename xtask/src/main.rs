@@ -4,6 +4,7 @@
 //! It must build in seconds, so it depends on no other crate of the workspace
 //! and parses its one argument itself.
 
+mod apt;
 mod child;
 mod demo;
 mod guests;
