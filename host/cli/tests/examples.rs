@@ -6,78 +6,27 @@
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+mod example;
 
-use portcullis_tests::component;
-use tempfile::TempDir;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 
-/// An example that runs, killed when it is dropped.
-struct Example {
-    child: Child,
-    _policy: TempDir,
-}
-
-impl Example {
-    /// Runs an example under its own policy. The port that the policy names may
-    /// be taken on this machine, so both are told of `port` in its place.
-    fn start(name: &str, policy: &str, named: &str, port: u16) -> Self {
-        let path = format!("{}/../../examples/{policy}", env!("CARGO_MANIFEST_DIR"));
-        let text = fs::read_to_string(path).unwrap();
-        assert!(text.contains(named), "{policy} does not name {named}");
-        let folder = TempDir::new().unwrap();
-        let moved = folder.path().join("policy.toml");
-        fs::write(&moved, text.replace(named, &port.to_string())).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(["run", "--policy"]).arg(moved);
-        command
-            .arg(component(name))
-            .arg(format!("127.0.0.1:{port}"));
-        Self {
-            child: spawn(command),
-            _policy: folder,
-        }
-    }
-
-    fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
-        BufReader::new(self.child.stdout.take().unwrap())
-            .lines()
-            .map(Result::unwrap)
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn spawn(mut command: Command) -> Child {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+use crate::example::{Example, free_port};
 
 #[test]
 fn the_greeting_pair_meets() {
     let port = free_port();
-    let mut server = Example::start("greeting-server", "greeting/server.toml", "12345", port);
+    let mut server = Example::named("greeting-server", "greeting/server.toml")
+        .port(12345, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
         format!("Listening on 127.0.0.1:{port}")
     );
-    let mut client = Example::start("greeting-client", "greeting/client.toml", "12345", port);
+    let mut client = Example::named("greeting-client", "greeting/client.toml")
+        .port(12345, port)
+        .start();
     let said: Vec<String> = client.lines().collect();
     assert_eq!(said, ["Thank you for connecting"]);
     assert!(
@@ -86,13 +35,15 @@ fn the_greeting_pair_meets() {
             .unwrap()
             .starts_with("Got connection from 127.0.0.1:")
     );
-    assert!(client.child.wait().unwrap().success());
+    assert!(client.finish().status.success());
 }
 
 #[test]
 fn the_echo_server_echoes_one_visitor_after_the_other() {
     let port = free_port();
-    let mut server = Example::start("echo-server", "echo/server.toml", "12347", port);
+    let mut server = Example::named("echo-server", "echo/server.toml")
+        .port(12347, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
@@ -114,14 +65,9 @@ fn the_echo_server_echoes_one_visitor_after_the_other() {
 
 #[test]
 fn the_names_program_knows_what_its_policy_says() {
-    let policy = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../examples/names/policy.toml"
-    );
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(["run", "--policy", policy]);
-    command.arg(component("example-names")).arg("www.internal");
-    let output = command.output().unwrap();
+    let output = Example::named("example-names", "names/policy.toml")
+        .arguments(["www.internal"])
+        .finish("");
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         "this machine is called sandbox\n\
@@ -133,15 +79,19 @@ fn the_names_program_knows_what_its_policy_says() {
 #[test]
 fn the_chat_pair_converses_until_q() {
     let port = free_port();
-    let mut server = Example::start("chat-server", "chat/server.toml", "12346", port);
+    let mut server = Example::named("chat-server", "chat/server.toml")
+        .port(12346, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
         format!("Listening on 127.0.0.1:{port}")
     );
-    let mut client = Example::start("chat-client", "chat/client.toml", "12346", port);
-    let mut typed_at_server = server.child.stdin.take().unwrap();
-    let mut typed_at_client = client.child.stdin.take().unwrap();
+    let mut client = Example::named("chat-client", "chat/client.toml")
+        .port(12346, port)
+        .start();
+    let mut typed_at_server = server.stdin();
+    let mut typed_at_client = client.stdin();
 
     typed_at_client.write_all(b"hello\n").unwrap();
     assert!(
@@ -158,6 +108,6 @@ fn the_chat_pair_converses_until_q() {
         " -> Received from server: hello yourself"
     );
     typed_at_client.write_all(b"q\n").unwrap();
-    assert!(client.child.wait().unwrap().success());
-    assert!(server.child.wait().unwrap().success());
+    assert!(client.finish().status.success());
+    assert!(server.finish().status.success());
 }
