@@ -2,11 +2,14 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
 mod example;
+mod protocols;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
