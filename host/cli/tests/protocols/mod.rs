@@ -5,6 +5,7 @@ mod denials;
 mod ftp;
 mod gopher;
 mod http;
+mod https;
 mod mail;
 mod nntp;
 mod peer;
