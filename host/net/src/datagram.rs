@@ -183,8 +183,8 @@ impl Socket {
         Ok(false)
     }
 
-    /// Whether a datagram that may come in is there. Those that may not are
-    /// dropped.
+    /// Whether a datagram that may come in is there, or none can come any more.
+    /// Those that may not are dropped.
     pub(crate) fn vet_datagram(&self) -> bool {
         let peek = ReceiveOptions {
             peek: true,
@@ -197,7 +197,9 @@ impl Socket {
                     // Whatever is wrong, it is for the receive to tell.
                     Ok(true) | Err(_) => return true,
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.shared.readiness.has_ended().unwrap_or(true);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return true,
             }
