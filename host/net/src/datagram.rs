@@ -11,7 +11,7 @@ use tokio::io::Interest;
 
 use crate::address::{Endpoint, SocketAddress};
 use crate::error::{Error, ErrorCode};
-use crate::network::Target;
+use crate::network::{Target, is_explicit};
 use crate::os;
 use crate::os::inet::Passage;
 use crate::socket::Socket;
@@ -156,8 +156,8 @@ impl Socket {
         }
     }
 
-    /// Whether a datagram may come in from there: from somebody that the socket
-    /// listens to, or may write to.
+    /// Whether a datagram may come in from there: an answer, or from somebody that
+    /// the socket listens to, or may write to and is not denied to listen to.
     pub(crate) fn lets_in(&self, source: &SocketAddress) -> Result<bool, Error> {
         let source = match source {
             SocketAddress::Inet(source) => source,
@@ -176,7 +176,7 @@ impl Socket {
             Err(denial) => denial,
         };
         let request = Connect::new(portcullis_policy::Protocol::Udp, source);
-        if network.check_connect(request).is_ok() {
+        if !is_explicit(&denial) && network.check_connect(request).is_ok() {
             return Ok(true);
         }
         network.turn_away(&denial);

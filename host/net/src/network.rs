@@ -330,7 +330,7 @@ fn isolate(socket: &socket2::Socket, family: Family, kind: SocketType) -> Result
 }
 
 /// Whether a deny decided, rather than the want of a grant.
-fn is_explicit(denial: &Denial) -> bool {
+pub(crate) fn is_explicit(denial: &Denial) -> bool {
     matches!(denial.reason(), Reason::DeniedBy { .. })
 }
 

@@ -501,3 +501,41 @@ fn kernel_refuses_descriptors() -> bool {
     let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(6), Some(16))
 }
+
+/// Who wrote before the socket was connected is not its peer.
+#[tokio::test]
+async fn connecting_gives_no_ear_for_what_came_before() {
+    let folder = Folder::new();
+    let (here, peer) = (folder.path("here"), folder.path("peer"));
+    let network = network(&[
+        format!("bind unixgram:{}", here.display()),
+        format!("connect unixgram:{}", peer.display()),
+    ]);
+    let socket = open(&network, SocketType::Datagram);
+    socket.bind(&path_endpoint(&here)).await.unwrap();
+    let native = UnixDatagram::bind(&peer).unwrap();
+    let stranger = UnixDatagram::unbound().unwrap();
+    stranger.send_to(b"stranger", &here).unwrap();
+    socket.connect(&path_endpoint(&peer)).await.unwrap();
+    native.send_to(b"peer", &here).unwrap();
+    assert_eq!(receive(&socket).await, b"peer");
+}
+
+#[tokio::test]
+async fn a_link_gives_no_ear_where_none_is_granted() {
+    let folder = Folder::new();
+    let (real, link) = (folder.folder("real"), folder.path("link"));
+    symlink(&real, &link).unwrap();
+    let network = network(&[
+        format!("listen unixgram:{}/*", link.display()),
+        format!("bind unixgram:{}/*", real.display()),
+    ]);
+    let mut socket = open(&network, SocketType::Datagram);
+    let here = link.join("here");
+    socket.bind(&path_endpoint(&here)).await.unwrap();
+    let stranger = UnixDatagram::unbound().unwrap();
+    stranger.send_to(b"stranger", &here).unwrap();
+    socket.set_timeout(Some(Duration::ZERO));
+    let heard = socket.receive(64, ReceiveOptions::default()).await;
+    assert_eq!(code(heard), Some(ErrorCode::WouldBlock));
+}
