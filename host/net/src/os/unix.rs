@@ -169,11 +169,13 @@ fn bind_within(
     address: &SocketAddrUnix,
 ) -> io::Result<Confined> {
     thread::scope(|scope| {
-        let bound = scope.spawn(|| match confine(folder) {
+        let thread = thread::Builder::new().name("bind".to_owned());
+        // Where there is no thread to be had, that is an error and no panic.
+        let bound = thread.spawn_scoped(scope, || match confine(folder) {
             Some(_) => rustix::net::bind(socket, address).map(|()| Confined::Bound),
             None => Ok(Confined::Impossible),
         });
-        let bound = bound.join().map_err(|_| Errno::IO)?;
+        let bound = bound?.join().map_err(|_| Errno::IO)?;
         Ok(bound?)
     })
 }
