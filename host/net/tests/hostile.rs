@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_net::{
-    Endpoint, ErrorCode, Family, Network, Poller, Ready, ResolveHints, Socket, SocketAddress,
-    SocketType, TableResolver, UnixAddress,
+    Endpoint, ErrorCode, Family, Network, Poller, Ready, ResolveHints, SendOptions, Socket,
+    SocketAddress, SocketType, TableResolver, UnixAddress,
 };
 use portcullis_policy::{Name, Policy};
 
@@ -385,4 +385,18 @@ async fn a_crowd_of_refused_datagrams_does_not_outlast_a_poll() {
         stranger.join().unwrap();
     }
     assert!(elapsed < Duration::from_millis(500), "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn a_million_datagrams_do_not_keep_the_thread() {
+    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = sink.local_addr().unwrap().to_string();
+    let network = network(&[&format!("connect udp://{address}")], &[]);
+    let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+    let to = at(&address);
+    let datagrams: Vec<(&[u8], Option<&Endpoint>)> = vec![(b"", Some(&to)); 1_000_000];
+    let begin = Instant::now();
+    let sends = socket.send_datagrams(&datagrams, SendOptions::default());
+    let _ = tokio::time::timeout(Duration::from_millis(50), sends).await;
+    assert!(begin.elapsed() < Duration::from_secs(1));
 }
