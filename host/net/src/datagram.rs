@@ -11,7 +11,7 @@ use tokio::io::Interest;
 
 use crate::address::{Endpoint, SocketAddress};
 use crate::error::{Error, ErrorCode};
-use crate::network::Target;
+use crate::network::{Target, is_explicit};
 use crate::os;
 use crate::os::inet::Passage;
 use crate::socket::Socket;
@@ -156,8 +156,8 @@ impl Socket {
         }
     }
 
-    /// Whether a datagram may come in from there: from somebody that the socket
-    /// listens to, or may write to.
+    /// Whether a datagram may come in from there: an answer, or from somebody that
+    /// the socket listens to, or may write to and is not denied to listen to.
     pub(crate) fn lets_in(&self, source: &SocketAddress) -> Result<bool, Error> {
         let source = match source {
             SocketAddress::Inet(source) => source,
@@ -176,15 +176,15 @@ impl Socket {
             Err(denial) => denial,
         };
         let request = Connect::new(portcullis_policy::Protocol::Udp, source);
-        if network.check_connect(request).is_ok() {
+        if !is_explicit(&denial) && network.check_connect(request).is_ok() {
             return Ok(true);
         }
         network.turn_away(&denial);
         Ok(false)
     }
 
-    /// Whether a datagram that may come in is there. Those that may not are
-    /// dropped.
+    /// Whether a datagram that may come in is there, or none can come any more.
+    /// Those that may not are dropped.
     pub(crate) fn vet_datagram(&self) -> bool {
         let peek = ReceiveOptions {
             peek: true,
@@ -197,7 +197,9 @@ impl Socket {
                     // Whatever is wrong, it is for the receive to tell.
                     Ok(true) | Err(_) => return true,
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.shared.readiness.has_ended().unwrap_or(true);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return true,
             }

@@ -133,7 +133,8 @@ impl Poller {
         };
         loop {
             let events = self.events(maximum)?;
-            if !events.is_empty() {
+            // Those who may not come in can come faster than they are sent off.
+            if !events.is_empty() || wait.go_on(u32::MAX).is_err() {
                 return Ok(events);
             }
             match wait.bound(self.0.readiness.wait(Ready::READABLE)).await {
@@ -180,13 +181,13 @@ impl Poller {
             let Some(watched) = number.and_then(|number| watched.get(&number)) else {
                 continue;
             };
-            let Some(socket) = watched.socket.upgrade().map(Socket::on) else {
-                continue;
-            };
-            if socket.has_arrived() {
+            if watched.has_arrival() {
                 // Told above already.
                 continue;
             }
+            let Some(socket) = watched.socket.upgrade().map(Socket::on) else {
+                continue;
+            };
             let ready = socket.vet(Ready::from(flags));
             if !ready.is_nothing() {
                 events.push(PollEvent {

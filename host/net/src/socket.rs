@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
@@ -134,7 +135,8 @@ impl Socket {
             if let Some(arrived) = self.take_arrived() {
                 return Ok(self.connection(arrived));
             }
-            let arrival = self.perform(Interest::READABLE, wait, os::accept).await?;
+            let arrival = self.perform(Interest::READABLE, wait, |_| self.next_arrival());
+            let arrival = arrival.await?;
             if let Some(admitted) = self.admit(arrival)? {
                 return Ok(self.connection(admitted));
             }
@@ -235,7 +237,7 @@ impl Socket {
             if self.has_arrived() {
                 return true;
             }
-            match os::accept(&self.shared.os) {
+            match self.next_arrival() {
                 Ok(arrival) => match self.admit(arrival) {
                     Ok(Some(admitted)) => self.shared.keep_arrived(admitted),
                     Ok(None) => {}
@@ -248,6 +250,21 @@ impl Socket {
             }
         }
         self.has_arrived()
+    }
+
+    /// Takes the next connection from the queue. To one that is shut down nobody
+    /// comes, which the kernel says only where it waits itself.
+    fn next_arrival(&self) -> io::Result<os::Arrival> {
+        let arrival = os::accept(&self.shared.os);
+        match arrival {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    && self.shared.readiness.has_ended()? =>
+            {
+                Err(Errno::INVAL.into())
+            }
+            arrival => arrival,
+        }
     }
 
     /// Whether a connection was let in that nobody has taken yet.

@@ -173,6 +173,28 @@ async fn a_bind_grant_gives_an_address_and_no_ear() {
     assert_eq!(receive(&socket).await, b"granted");
 }
 
+/// A deny of listening wins over the grant to write, but for answers.
+#[tokio::test]
+async fn who_is_denied_is_not_heard_unasked() {
+    let denied = peer();
+    let address = denied.local_addr().unwrap();
+    let policy = Policy::builder()
+        .allow("bind udp://127.0.0.1:0")
+        .allow(&format!("connect udp://{address}"))
+        .deny("listen udp://*:* from 127.0.0.1");
+    let socket = socket(&Network::new(policy.build().unwrap()));
+    socket.bind(&any_port()).await.unwrap();
+    denied.send_to(b"unasked", local(&socket)).unwrap();
+    let unasked = socket.receive(8, DONT_WAIT).await;
+    assert_eq!(code(unasked), Some(ErrorCode::WouldBlock));
+    socket
+        .send_to(b"?", SendOptions::default(), &at(address))
+        .await
+        .unwrap();
+    denied.send_to(b"answer", local(&socket)).unwrap();
+    assert_eq!(receive(&socket).await, b"answer");
+}
+
 #[tokio::test]
 async fn binding_takes_a_grant() {
     let socket = socket(&network(&[]));

@@ -7,16 +7,20 @@
 )]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use portcullis_net::{
     Endpoint, ErrorCode, Family, Network, Ready, ReceiveOptions, SendOptions, Socket,
     SocketAddress, SocketType, UnixAddress,
@@ -278,9 +282,8 @@ async fn swapped_folders_lead_nowhere_else() {
 
 #[tokio::test]
 async fn abstract_names_are_apart_from_paths() {
-    use std::os::linux::net::SocketAddrExt;
     let name = format!("portcullis-test-{}", std::process::id());
-    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
     let granted = network(&[format!("connect unix:@{name}")]);
     let socket = open(&granted, SocketType::Stream);
@@ -456,4 +459,83 @@ async fn a_connect_waits_for_room_in_the_queue() {
     });
     second.connect(&path_endpoint(&path)).await.unwrap();
     accepts.join().unwrap();
+}
+
+/// What nobody takes is closed on the host's thread, and can take an hour to
+/// close.
+#[tokio::test]
+async fn peers_can_send_no_descriptors() {
+    if !kernel_refuses_descriptors() {
+        return;
+    }
+    let name = format!("portcullis-rights-{}", std::process::id());
+    let network = network(&[
+        format!("listen unix:@{name}"),
+        format!("listen unixgram:@{name}"),
+    ]);
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let listener = open(&network, SocketType::Stream);
+    listener.bind(&abstract_endpoint(&name)).await.unwrap();
+    listener.listen(None).unwrap();
+    let visitor = UnixStream::connect_addr(&address).unwrap();
+    let (connection, _) = listener.accept().await.unwrap();
+    assert_eq!(pass_descriptor(&visitor), Err(Errno::EPERM));
+
+    let datagrams = open(&network, SocketType::Datagram);
+    datagrams.bind(&abstract_endpoint(&name)).await.unwrap();
+    let visitor = UnixDatagram::unbound().unwrap();
+    visitor.connect_addr(&address).unwrap();
+    assert_eq!(pass_descriptor(&visitor), Err(Errno::EPERM));
+    drop(connection);
+}
+
+fn pass_descriptor(socket: &impl AsRawFd) -> nix::Result<usize> {
+    let passed = [socket.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&passed)];
+    let data = [IoSlice::new(b"x")];
+    sendmsg::<()>(socket.as_raw_fd(), &data, &rights, MsgFlags::empty(), None)
+}
+
+fn kernel_refuses_descriptors() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(16))
+}
+
+/// Who wrote before the socket was connected is not its peer.
+#[tokio::test]
+async fn connecting_gives_no_ear_for_what_came_before() {
+    let folder = Folder::new();
+    let (here, peer) = (folder.path("here"), folder.path("peer"));
+    let network = network(&[
+        format!("bind unixgram:{}", here.display()),
+        format!("connect unixgram:{}", peer.display()),
+    ]);
+    let socket = open(&network, SocketType::Datagram);
+    socket.bind(&path_endpoint(&here)).await.unwrap();
+    let native = UnixDatagram::bind(&peer).unwrap();
+    let stranger = UnixDatagram::unbound().unwrap();
+    stranger.send_to(b"stranger", &here).unwrap();
+    socket.connect(&path_endpoint(&peer)).await.unwrap();
+    native.send_to(b"peer", &here).unwrap();
+    assert_eq!(receive(&socket).await, b"peer");
+}
+
+#[tokio::test]
+async fn a_link_gives_no_ear_where_none_is_granted() {
+    let folder = Folder::new();
+    let (real, link) = (folder.folder("real"), folder.path("link"));
+    symlink(&real, &link).unwrap();
+    let network = network(&[
+        format!("listen unixgram:{}/*", link.display()),
+        format!("bind unixgram:{}/*", real.display()),
+    ]);
+    let mut socket = open(&network, SocketType::Datagram);
+    let here = link.join("here");
+    socket.bind(&path_endpoint(&here)).await.unwrap();
+    let stranger = UnixDatagram::unbound().unwrap();
+    stranger.send_to(b"stranger", &here).unwrap();
+    socket.set_timeout(Some(Duration::ZERO));
+    let heard = socket.receive(64, ReceiveOptions::default()).await;
+    assert_eq!(code(heard), Some(ErrorCode::WouldBlock));
 }

@@ -14,6 +14,8 @@ use landlock::{
     AccessFs, CompatLevel, Compatible, PathBeneath, RestrictionStatus, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus,
 };
+use nix::sys::socket::setsockopt;
+use nix::{libc, setsockopt_impl, sockopt_impl};
 use portcullis_policy::{BindUnix, ConnectUnix, ListenUnix, Permit, UnixName};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -167,11 +169,13 @@ fn bind_within(
     address: &SocketAddrUnix,
 ) -> io::Result<Confined> {
     thread::scope(|scope| {
-        let bound = scope.spawn(|| match confine(folder) {
+        let thread = thread::Builder::new().name("bind".to_owned());
+        // Where there is no thread to be had, that is an error and no panic.
+        let bound = thread.spawn_scoped(scope, || match confine(folder) {
             Some(_) => rustix::net::bind(socket, address).map(|()| Confined::Bound),
             None => Ok(Confined::Impossible),
         });
-        let bound = bound.join().map_err(|_| Errno::IO)?;
+        let bound = bound?.join().map_err(|_| Errno::IO)?;
         Ok(bound?)
     })
 }
@@ -234,6 +238,22 @@ pub(crate) fn send_to(
 ) -> io::Result<usize> {
     Ok(sendto(socket, data, flags, &passage.0.address()?)?)
 }
+
+/// Lets nobody send descriptors to a socket, nor to those that it accepts (Linux
+/// 6.16, `SO_PASSRIGHTS`). The kernel would close what nobody takes on the thread
+/// that receives, and a descriptor can take as long to close as its sender likes
+/// (`SO_LINGER`). Older kernels cannot refuse them.
+pub(crate) fn refuse_descriptors(socket: &socket2::Socket) -> io::Result<()> {
+    match setsockopt(socket, PassRights, &false) {
+        Ok(()) | Err(nix::errno::Errno::ENOPROTOOPT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `SO_PASSRIGHTS`, which libc does not know yet.
+const SO_PASSRIGHTS: libc::c_int = 83;
+
+sockopt_impl!(PassRights, SetOnly, libc::SOL_SOCKET, SO_PASSRIGHTS, bool);
 
 fn must_be(name: &UnixName, located: &Located) -> io::Result<()> {
     if *name == located.name {
