@@ -224,8 +224,9 @@ impl Socket {
         self.shared.settings.lock().receive_timeout
     }
 
+    /// Zero is for ever, as POSIX has it.
     pub fn set_receive_timeout(&self, time: Option<Duration>) {
-        self.shared.settings.lock().receive_timeout = time;
+        self.shared.settings.lock().receive_timeout = time.filter(|time| !time.is_zero());
     }
 
     pub fn reuse_address(&self) -> Result<bool> {
@@ -256,8 +257,9 @@ impl Socket {
         self.shared.settings.lock().send_timeout
     }
 
+    /// Zero is for ever, as POSIX has it.
     pub fn set_send_timeout(&self, time: Option<Duration>) {
-        self.shared.settings.lock().send_timeout = time;
+        self.shared.settings.lock().send_timeout = time.filter(|time| !time.is_zero());
     }
 
     pub fn traffic_class(&self) -> Result<u8> {
