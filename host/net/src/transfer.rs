@@ -71,11 +71,13 @@ impl Socket {
         let flags = SendOptions::default().flags();
         let wait = self.send_wait(false);
         let mut rest = data;
-        while !rest.is_empty() {
+        loop {
             let sent = self.send_on(rest, flags, wait).await?;
             rest = rest.get(sent..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// POSIX `sendto`: of streams, what the OS makes of it.
