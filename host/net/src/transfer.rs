@@ -192,13 +192,16 @@ impl Socket {
     ) -> Result<Vec<u8>, Error> {
         check_gathered(maximum)?;
         let mut data = Vec::new();
-        while data.len() < maximum {
+        loop {
             let rest = (maximum - data.len()).min(CHUNK);
             match self.receive_some(rest, options, wait).await {
                 Ok((more, _)) if more.is_empty() => break,
                 Ok((more, _)) => data.extend_from_slice(&more),
                 Err(_) if !data.is_empty() => break,
                 Err(error) => return Err(error),
+            }
+            if data.len() >= maximum {
+                break;
             }
         }
         Ok(data)
