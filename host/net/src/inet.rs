@@ -148,14 +148,9 @@ impl Socket {
             return Err(ErrorCode::InProgress.into());
         }
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
-        match socket.take_error()? {
-            None => Ok(()),
-            Some(error) => {
-                // Else Linux would answer the next attempt with this one's end.
-                os::abandon_connect(socket)?;
-                Err(error.into())
-            }
-        }
+        // Linux tells how it ended to who asks again, and to nobody twice: else
+        // the next connect would be answered with this one's end.
+        Ok(os::connect(socket, self.shared.family, permit)?)
     }
 
     /// Joins a multicast group on an interface, by its index; zero is the one

@@ -86,27 +86,27 @@ impl Socket {
     }
 
     pub fn keep_alive_count(&self) -> Result<u32> {
-        Ok(sockopt::tcp_keepcnt(&self.shared.os)?)
+        Ok(sockopt::tcp_keepcnt(self.of_inet()?)?)
     }
 
     pub fn set_keep_alive_count(&self, count: u32) -> Result<()> {
-        Ok(sockopt::set_tcp_keepcnt(&self.shared.os, count)?)
+        Ok(sockopt::set_tcp_keepcnt(self.of_inet()?, count)?)
     }
 
     pub fn keep_alive_idle(&self) -> Result<Duration> {
-        Ok(sockopt::tcp_keepidle(&self.shared.os)?)
+        Ok(sockopt::tcp_keepidle(self.of_inet()?)?)
     }
 
     pub fn set_keep_alive_idle(&self, time: Duration) -> Result<()> {
-        Ok(sockopt::set_tcp_keepidle(&self.shared.os, time)?)
+        Ok(sockopt::set_tcp_keepidle(self.of_inet()?, time)?)
     }
 
     pub fn keep_alive_interval(&self) -> Result<Duration> {
-        Ok(sockopt::tcp_keepintvl(&self.shared.os)?)
+        Ok(sockopt::tcp_keepintvl(self.of_inet()?)?)
     }
 
     pub fn set_keep_alive_interval(&self, time: Duration) -> Result<()> {
-        Ok(sockopt::set_tcp_keepintvl(&self.shared.os, time)?)
+        Ok(sockopt::set_tcp_keepintvl(self.of_inet()?, time)?)
     }
 
     pub fn linger(&self) -> Result<Option<Duration>> {
@@ -123,11 +123,11 @@ impl Socket {
     }
 
     pub fn maximum_segment_size(&self) -> Result<u32> {
-        Ok(self.shared.os.tcp_mss()?)
+        Ok(self.of_inet()?.tcp_mss()?)
     }
 
     pub fn set_maximum_segment_size(&self, size: u32) -> Result<()> {
-        Ok(self.shared.os.set_tcp_mss(size)?)
+        Ok(self.of_inet()?.set_tcp_mss(size)?)
     }
 
     pub fn multicast_hop_limit(&self) -> Result<u8> {
@@ -185,11 +185,11 @@ impl Socket {
     }
 
     pub fn no_delay(&self) -> Result<bool> {
-        Ok(self.shared.os.tcp_nodelay()?)
+        Ok(self.of_inet()?.tcp_nodelay()?)
     }
 
     pub fn set_no_delay(&self, on: bool) -> Result<()> {
-        Ok(self.shared.os.set_tcp_nodelay(on)?)
+        Ok(self.of_inet()?.set_tcp_nodelay(on)?)
     }
 
     pub fn out_of_band_inline(&self) -> Result<bool> {
@@ -224,8 +224,9 @@ impl Socket {
         self.shared.settings.lock().receive_timeout
     }
 
+    /// Zero is for ever, as POSIX has it.
     pub fn set_receive_timeout(&self, time: Option<Duration>) {
-        self.shared.settings.lock().receive_timeout = time;
+        self.shared.settings.lock().receive_timeout = time.filter(|time| !time.is_zero());
     }
 
     pub fn reuse_address(&self) -> Result<bool> {
@@ -256,8 +257,9 @@ impl Socket {
         self.shared.settings.lock().send_timeout
     }
 
+    /// Zero is for ever, as POSIX has it.
     pub fn set_send_timeout(&self, time: Option<Duration>) {
-        self.shared.settings.lock().send_timeout = time;
+        self.shared.settings.lock().send_timeout = time.filter(|time| !time.is_zero());
     }
 
     pub fn traffic_class(&self) -> Result<u8> {
@@ -278,19 +280,28 @@ impl Socket {
     }
 
     pub fn user_timeout(&self) -> Result<Duration> {
-        Ok(self.shared.os.tcp_user_timeout()?.unwrap_or_default())
+        Ok(self.of_inet()?.tcp_user_timeout()?.unwrap_or_default())
     }
 
     pub fn set_user_timeout(&self, time: Duration) -> Result<()> {
-        Ok(self.shared.os.set_tcp_user_timeout(Some(time))?)
+        Ok(self.of_inet()?.set_tcp_user_timeout(Some(time))?)
     }
 
     pub fn v6_only(&self) -> Result<bool> {
-        Ok(self.shared.os.only_v6()?)
+        Ok(self.of_inet()?.only_v6()?)
     }
 
     pub fn set_v6_only(&self, on: bool) -> Result<()> {
-        Ok(self.shared.os.set_only_v6(on)?)
+        Ok(self.of_inet()?.set_only_v6(on)?)
+    }
+
+    /// The socket, for an option of the internet's protocols. Unix sockets have
+    /// none of them, of which Linux says less than that.
+    fn of_inet(&self) -> Result<&socket2::Socket> {
+        match self.shared.family {
+            Family::Inet | Family::Inet6 => Ok(&self.shared.os),
+            Family::Unix => Err(ErrorCode::OptionNotSupported.into()),
+        }
     }
 }
 

@@ -108,9 +108,14 @@ impl Arrival {
 
     /// Resets it, so that the peer learns at once and nothing lingers here.
     pub(crate) fn refuse(self) {
-        // Where this fails the connection is closed in good order instead.
-        let _ = self.socket.set_linger(Some(Duration::ZERO));
+        reset(&self.socket);
     }
+}
+
+/// Has a connection reset when it is dropped.
+pub(crate) fn reset(socket: &socket2::Socket) {
+    // Where this fails the connection is closed in good order instead.
+    let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
 /// An address as the OS tells it; none is an unnamed unix socket.

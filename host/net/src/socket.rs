@@ -4,6 +4,7 @@
 //! data in `transfer` and `datagram`, options in `options`.
 
 use std::io;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,9 +157,25 @@ impl Socket {
     }
 
     /// POSIX `shutdown`: of receiving, of sending, or of both.
-    pub fn shutdown(&self, how: std::net::Shutdown) -> Result<(), Error> {
+    pub fn shutdown(&self, how: Shutdown) -> Result<(), Error> {
         self.shared.readiness.forget();
-        Ok(self.shared.os.shutdown(how)?)
+        self.shared.os.shutdown(how)?;
+        if how != Shutdown::Write && self.is_listening() {
+            self.stop_listening();
+        }
+        Ok(())
+    }
+
+    /// An internet listener that is shut down is new again, and whoever had
+    /// arrived is reset. A unix one lets in who had arrived.
+    fn stop_listening(&self) {
+        if self.shared.family == Family::Unix {
+            return;
+        }
+        self.shared.inet.lock().listening = None;
+        if let Some((arrived, _)) = self.take_arrived() {
+            os::reset(&arrived);
+        }
     }
 
     /// POSIX `getsockname`.

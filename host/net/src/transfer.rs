@@ -71,11 +71,13 @@ impl Socket {
         let flags = SendOptions::default().flags();
         let wait = self.send_wait(false);
         let mut rest = data;
-        while !rest.is_empty() {
+        loop {
             let sent = self.send_on(rest, flags, wait).await?;
             rest = rest.get(sent..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// POSIX `sendto`: of streams, what the OS makes of it.
@@ -190,13 +192,16 @@ impl Socket {
     ) -> Result<Vec<u8>, Error> {
         check_gathered(maximum)?;
         let mut data = Vec::new();
-        while data.len() < maximum {
+        loop {
             let rest = (maximum - data.len()).min(CHUNK);
             match self.receive_some(rest, options, wait).await {
                 Ok((more, _)) if more.is_empty() => break,
                 Ok((more, _)) => data.extend_from_slice(&more),
                 Err(_) if !data.is_empty() => break,
                 Err(error) => return Err(error),
+            }
+            if data.len() >= maximum {
+                break;
             }
         }
         Ok(data)
