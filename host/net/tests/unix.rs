@@ -597,3 +597,46 @@ async fn a_link_tells_nothing_of_where_it_leads() {
     assert_eq!(ask("../inside/back").await[0], None);
     assert_eq!(ask(&back).await[0], None);
 }
+
+/// Somebody makes a link lead to a granted folder and to one within it that is
+/// not granted, over and over, while a guest binds through it.
+#[tokio::test]
+async fn swapped_links_lead_no_deeper() {
+    let folder = Folder::new();
+    let (granted, current) = (folder.folder("granted"), folder.path("current"));
+    let deeper = granted.join("deeper");
+    fs::create_dir(&deeper).unwrap();
+    symlink(&granted, &current).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let swapper = thread::spawn({
+        let (over, current, spare) = (Arc::clone(&over), current.clone(), folder.path("spare"));
+        let targets = [deeper.clone(), granted.clone()];
+        move || {
+            while !over.load(Ordering::Relaxed) {
+                for target in &targets {
+                    symlink(target, &spare).unwrap();
+                    fs::rename(&spare, &current).unwrap();
+                }
+            }
+        }
+    });
+    let network = network(&[
+        format!("listen unix:{}/*", current.display()),
+        format!("listen unix:{}/*", granted.display()),
+    ]);
+    let mut strayed = Vec::new();
+    let mut bound = 0;
+    for number in 0..3000 {
+        let name = number.to_string();
+        let socket = open(&network, SocketType::Stream);
+        let path = path_endpoint(&current.join(&name));
+        if socket.bind(&path).await.is_ok() {
+            bound += 1;
+            strayed.extend(Some(name.clone()).filter(|_| !granted.join(&name).exists()));
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    swapper.join().unwrap();
+    assert!(bound > 0);
+    assert!(strayed.is_empty(), "{strayed:?} of {bound}");
+}

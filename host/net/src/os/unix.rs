@@ -17,6 +17,7 @@ use landlock::{
 use nix::sys::socket::setsockopt;
 use nix::{libc, setsockopt_impl, sockopt_impl};
 use portcullis_policy::{BindUnix, ConnectUnix, ListenUnix, Permit, UnixName};
+use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketAddrUnix, sendto};
 
@@ -135,15 +136,29 @@ pub(crate) fn bind(
     must_be(real.request().name(), located)?;
     match (located.place()?, asked.request().name().as_path()) {
         (Place::Folder(folder), Some(path)) => {
+            let (_, last) = split(path).ok_or(Errno::INVAL)?;
+            if is_there(folder, last)? {
+                return Err(Errno::ADDRINUSE.into());
+            }
             let address = SocketAddrUnix::new(OsStr::from_bytes(path))?;
             match bind_within(socket, folder, &address)? {
-                Confined::Bound => Ok(()),
+                Confined::Bound if is_there(folder, last)? => Ok(()),
+                // Somebody led it into a folder within that one.
+                Confined::Bound => Err(Errno::ACCESS.into()),
                 Confined::Impossible => Ok(rustix::net::bind(socket, &located.address()?)?),
             }
         }
         (Place::Abstract | Place::Folder(_) | Place::Socket(_), _) => {
             Ok(rustix::net::bind(socket, &located.address()?)?)
         }
+    }
+}
+
+fn is_there(folder: &OwnedFd, name: &[u8]) -> io::Result<bool> {
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -154,8 +169,8 @@ enum Confined {
 }
 
 /// Binds by a whole path, which the kernel walks once more, from a thread that
-/// can make sockets in no other folder (Linux Landlock). Bound through the handle
-/// instead, the socket would tell its peers a name that leads nowhere.
+/// can make sockets nowhere but beneath the folder (Linux Landlock). Bound through
+/// the handle instead, the socket would tell its peers a name that leads nowhere.
 fn bind_within(
     socket: &socket2::Socket,
     folder: &OwnedFd,
