@@ -11,6 +11,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use portcullis_net::{
@@ -251,4 +252,36 @@ async fn a_crowd_at_many_sockets_does_not_keep_the_thread() {
     let turns = turns.load(Ordering::Relaxed);
     assert!(turns >= sockets.len(), "{turns} turns");
     others.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn those_who_wait_for_one_listener_lose_nobody() {
+    const VISITORS: usize = 2000;
+    let network = network(&["listen tcp://127.0.0.1:0"]);
+    let mut listener = stream(&network);
+    listener
+        .bind(&at(([127, 0, 0, 1], 0).into()))
+        .await
+        .unwrap();
+    listener.listen(Some(4096)).unwrap();
+    let address = local(&listener);
+    let visitors: Vec<_> = (0..VISITORS / 100)
+        .map(|_| thread::spawn(move || [(); 100].map(|()| TcpStream::connect(address).unwrap())))
+        .collect();
+    for _ in 0..3 {
+        let listener = listener.duplicate();
+        tokio::spawn(async move {
+            loop {
+                listener.ready(Ready::READABLE).await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    listener.set_timeout(Some(Duration::from_secs(2)));
+    for visitor in 0..VISITORS {
+        assert!(listener.accept().await.is_ok(), "{visitor} of {VISITORS}");
+    }
+    for visitor in visitors {
+        visitor.join().unwrap();
+    }
 }
