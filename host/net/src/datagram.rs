@@ -4,7 +4,7 @@
 
 use std::io;
 
-use portcullis_policy::{Connect, Purpose};
+use portcullis_policy::{Connect, Denial, Purpose};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SocketAddrAny};
 use tokio::io::Interest;
@@ -88,36 +88,35 @@ impl Socket {
                 port,
             })
             .await?;
-        let mut last = ErrorCode::NameFamilyNotSupported.into();
-        let requests = self.requests(target);
-        let fitting: Vec<_> = requests
-            .filter(|(address, _)| self.takes_form(*address))
-            .collect();
-        for (_, request) in fitting {
-            match self.passage(request) {
-                Ok(passage) => return Ok(passage),
-                Err(error) => last = error,
+        let mut denial = None;
+        for (address, request) in self.requests(target) {
+            if self.takes_form(address) {
+                match self.passage(request) {
+                    Ok(passage) => return Ok(passage),
+                    Err(refused) => denial = denial.or(Some(refused)),
+                }
             }
         }
-        Err(last)
+        Err(match denial {
+            Some(denial) => self.shared.network.refuse(&denial),
+            None => ErrorCode::NameFamilyNotSupported.into(),
+        })
     }
 
     pub(crate) fn passage_to_peer(&self) -> Result<Passage, Error> {
         let peer = self.shared.inet.lock().peer.clone();
-        self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?)
+        let passage = self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?);
+        passage.map_err(|denial| self.shared.network.refuse(&denial))
     }
 
-    fn passage(&self, request: Connect) -> Result<Passage, Error> {
+    fn passage(&self, request: Connect) -> Result<Passage, Denial> {
         let network = &self.shared.network;
         if let Some(listening) = self.answers(&request)
             && let Ok(permit) = network.policy().check(listening)
         {
             return Ok(Passage::Answer(permit));
         }
-        match network.check_connect(request) {
-            Ok(permit) => Ok(Passage::Granted(permit)),
-            Err(denial) => Err(network.refuse(&denial)),
-        }
+        network.check_connect(request).map(Passage::Granted)
     }
 
     /// The request to let somebody in who was let in before, so lately that they

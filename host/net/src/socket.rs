@@ -136,8 +136,16 @@ impl Socket {
             if let Some(arrived) = self.take_arrived() {
                 return Ok(self.connection(arrived));
             }
-            let arrival = self.perform(Interest::READABLE, wait, |_| self.next_arrival());
-            let arrival = arrival.await?;
+            let arrival = self.perform(Interest::READABLE, wait, |_| {
+                // Who looks whether somebody is there may let them in meanwhile.
+                match *self.shared.arrived.lock() {
+                    Some(_) => Ok(None),
+                    None => self.next_arrival().map(Some),
+                }
+            });
+            let Some(arrival) = arrival.await? else {
+                continue;
+            };
             if let Some(admitted) = self.admit(arrival)? {
                 return Ok(self.connection(admitted));
             }
@@ -250,13 +258,18 @@ impl Socket {
     /// Whether a connection that may come in is there. Those that may not are
     /// turned away.
     fn vet_arrival(&self) -> bool {
+        // Who else looks at the same time waits, and finds it.
+        let mut arrived = self.shared.arrived.lock();
         for _ in 0..CROWD {
-            if self.has_arrived() {
+            if arrived.is_some() {
                 return true;
             }
             match self.next_arrival() {
                 Ok(arrival) => match self.admit(arrival) {
-                    Ok(Some(admitted)) => self.shared.keep_arrived(admitted),
+                    Ok(Some(admitted)) => {
+                        *arrived = Some(admitted);
+                        self.shared.network.guest().note_arrival();
+                    }
                     Ok(None) => {}
                     // It is for `accept` to tell.
                     Err(_) => return true,
@@ -266,7 +279,7 @@ impl Socket {
                 Err(_) => return true,
             }
         }
-        self.has_arrived()
+        arrived.is_some()
     }
 
     /// Takes the next connection from the queue. To one that is shut down nobody
@@ -379,13 +392,6 @@ impl Socket {
         } = &*self.shared;
         let connection = Self::new(os, *family, *kind, network.clone(), *settings.lock());
         (connection, peer)
-    }
-}
-
-impl Shared {
-    fn keep_arrived(&self, admitted: (socket2::Socket, SocketAddress)) {
-        *self.arrived.lock() = Some(admitted);
-        self.network.guest().note_arrival();
     }
 }
 

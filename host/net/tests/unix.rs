@@ -539,3 +539,104 @@ async fn a_link_gives_no_ear_where_none_is_granted() {
     let heard = socket.receive(64, ReceiveOptions::default()).await;
     assert_eq!(code(heard), Some(ErrorCode::WouldBlock));
 }
+
+/// Who can put links where they are granted could ask for any path of the machine.
+#[tokio::test]
+async fn a_link_tells_nothing_of_where_it_leads() {
+    let folder = Folder::new();
+    let (inside, outside) = (folder.folder("inside"), folder.folder("outside"));
+    fs::write(outside.join("there"), "").unwrap();
+    fs::create_dir(outside.join("folder")).unwrap();
+    let network = network(&[
+        format!("connect unix:{}/**", inside.display()),
+        format!("listen unix:{}/**", inside.display()),
+    ]);
+    let link = inside.join("link");
+    let ask = async |target: &str| {
+        symlink(target, &link).unwrap();
+        let mut told = Vec::new();
+        for path in [link.clone(), link.join("deeper")] {
+            let connects = open(&network, SocketType::Stream);
+            told.push(code(connects.connect(&path_endpoint(&path)).await));
+        }
+        let path = link.join("new");
+        let binds = open(&network, SocketType::Stream);
+        told.push(code(binds.bind(&path_endpoint(&path)).await));
+        fs::remove_file(&link).unwrap();
+        told
+    };
+    for target in [
+        "../outside/there",
+        "../outside/folder",
+        "../outside/missing",
+        "../outside/there/deeper",
+        "../outside/missing/deeper",
+        "/proc/self/fd/0",
+        "/proc/self/fd/3",
+        "/proc/self/fd/9876",
+        "/proc/self/root/etc/passwd",
+        "/proc/1/root/missing",
+    ] {
+        let denied = Some(ErrorCode::AccessDenied);
+        assert_eq!(ask(target).await, [denied; 3], "{target}");
+    }
+    // Nor by coming back from there.
+    let back = format!("{}/back", inside.display());
+    let _listener = UnixListener::bind(&back).unwrap();
+    for there in ["folder", "missing"] {
+        let target = format!("../outside/{there}/../../inside/back");
+        let told = ask(&target).await;
+        assert_eq!(told, [Some(ErrorCode::TooManyLinks); 3], "{target}");
+    }
+    assert_eq!(ask("link").await, [Some(ErrorCode::TooManyLinks); 3]);
+    assert_eq!(
+        ask("missing").await,
+        [Some(ErrorCode::NotFound); 3],
+        "what is granted may be told"
+    );
+    assert_eq!(ask("../inside/back").await[0], None);
+    assert_eq!(ask(&back).await[0], None);
+}
+
+/// Somebody makes a link lead to a granted folder and to one within it that is
+/// not granted, over and over, while a guest binds through it.
+#[tokio::test]
+async fn swapped_links_lead_no_deeper() {
+    let folder = Folder::new();
+    let (granted, current) = (folder.folder("granted"), folder.path("current"));
+    let deeper = granted.join("deeper");
+    fs::create_dir(&deeper).unwrap();
+    symlink(&granted, &current).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let swapper = thread::spawn({
+        let (over, current, spare) = (Arc::clone(&over), current.clone(), folder.path("spare"));
+        let targets = [deeper.clone(), granted.clone()];
+        move || {
+            while !over.load(Ordering::Relaxed) {
+                for target in &targets {
+                    symlink(target, &spare).unwrap();
+                    fs::rename(&spare, &current).unwrap();
+                }
+            }
+        }
+    });
+    let network = network(&[
+        format!("listen unix:{}/*", current.display()),
+        format!("listen unix:{}/*", granted.display()),
+    ]);
+    let mut strayed = Vec::new();
+    let mut bound = 0;
+    for number in 0..3000 {
+        let name = number.to_string();
+        let socket = open(&network, SocketType::Stream);
+        let path = path_endpoint(&current.join(&name));
+        if socket.bind(&path).await.is_ok() {
+            bound += 1;
+            strayed.extend(Some(name.clone()).filter(|_| !granted.join(&name).exists()));
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    swapper.join().unwrap();
+    assert!(bound > 0);
+    assert!(strayed.is_empty(), "{strayed:?} of {bound}");
+}
