@@ -105,6 +105,14 @@ impl<D: Descriptor> Readiness<D> {
         Ok(now)
     }
 
+    /// Whether nothing more can come in: asks the kernel.
+    pub(crate) fn has_ended(&self) -> io::Result<bool> {
+        let mut asked = [PollFd::new(&*self.descriptor, PollFlags::RDHUP)];
+        poll(&mut asked, Some(&Timespec::default()))?;
+        let [answer] = asked;
+        Ok(answer.revents().contains(PollFlags::RDHUP))
+    }
+
     /// Gives the place up. A stream socket that is not connected looks hung up
     /// to the reactor, which then never forgets that; so this is called
     /// whenever a socket begins anew.

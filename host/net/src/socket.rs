@@ -135,7 +135,12 @@ impl Socket {
             if let Some(arrived) = self.take_arrived() {
                 return Ok(self.connection(arrived));
             }
-            let arrival = self.perform(Interest::READABLE, wait, os::accept).await?;
+            let arrival = self.perform(Interest::READABLE, wait, |socket| {
+                self.unless_ended(wait, os::accept(socket))
+            });
+            let Some(arrival) = arrival.await? else {
+                return Err(ErrorCode::InvalidArgument.into());
+            };
             if let Some(admitted) = self.admit(arrival)? {
                 return Ok(self.connection(admitted));
             }
@@ -349,6 +354,26 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// Where the receiving side is shut down nothing comes any more: who would
+    /// wait for it has the end instead. The kernel says so only where it waits
+    /// itself.
+    pub(crate) fn unless_ended<T>(
+        &self,
+        wait: Wait,
+        received: io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        match received {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let waits = !matches!(wait, Wait::Never);
+                if waits && self.shared.readiness.has_ended()? {
+                    return Ok(None);
+                }
+                Err(error)
+            }
+            received => received.map(Some),
         }
     }
 
