@@ -135,7 +135,9 @@ impl Socket {
         let count = count.min(BATCH).min(ROOM / maximum.max(1)).max(1);
         let mut turned_away = 0;
         loop {
-            let found = self.take_batch(count, maximum, options, wait).await?;
+            let Some(found) = self.take_batch(count, maximum, options, wait).await? else {
+                return Ok(vec![self.no_datagram()]);
+            };
             let all = found.len();
             let mut admitted = Vec::with_capacity(all);
             for datagram in found {
@@ -158,13 +160,14 @@ impl Socket {
         maximum: usize,
         options: ReceiveOptions,
         wait: Wait,
-    ) -> Result<Vec<Datagram>, Error> {
+    ) -> Result<Option<Vec<Datagram>>, Error> {
         let flags = options.flags();
         self.perform(Interest::READABLE, wait, |socket| {
-            match self.shared.family {
+            let found = match self.shared.family {
                 Family::Inet | Family::Inet6 => receive_many(socket, count, maximum, flags),
                 Family::Unix => receive_each(socket, count, maximum, flags),
-            }
+            };
+            self.unless_ended(wait, found)
         })
         .await
     }

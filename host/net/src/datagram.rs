@@ -9,7 +9,7 @@ use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SocketAddrAny};
 use tokio::io::Interest;
 
-use crate::address::{Endpoint, SocketAddress};
+use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
 use crate::network::{Target, is_explicit};
 use crate::os;
@@ -138,11 +138,13 @@ impl Socket {
         let wait = self.receive_wait(options.dont_wait);
         let mut turned_away = 0;
         loop {
-            let datagram = self
-                .perform(Interest::READABLE, wait, |socket| {
-                    receive(socket, maximum, options.flags())
-                })
-                .await?;
+            let received = self.perform(Interest::READABLE, wait, |socket| {
+                let received = receive(socket, maximum, options.flags());
+                self.unless_ended(wait, received)
+            });
+            let Some(datagram) = received.await? else {
+                return Ok(self.no_datagram());
+            };
             if self.lets_in(&datagram.source)? {
                 return Ok(datagram);
             }
@@ -152,6 +154,23 @@ impl Socket {
             turned_away += 1;
             wait.go_on(turned_away)?;
             tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// What is received at the end.
+    pub(crate) fn no_datagram(&self) -> Datagram {
+        Datagram {
+            data: Vec::new(),
+            length: 0,
+            source: self.nowhere(),
+        }
+    }
+
+    /// The address of nobody: what is told where the OS tells none.
+    pub(crate) fn nowhere(&self) -> SocketAddress {
+        match self.shared.family {
+            Family::Inet | Family::Inet6 => SocketAddress::Inet(self.unspecified(0)),
+            Family::Unix => SocketAddress::UNNAMED,
         }
     }
 
@@ -196,6 +215,7 @@ impl Socket {
                     // Whatever is wrong, it is for the receive to tell.
                     Ok(true) | Err(_) => return true,
                 },
+                // Nothing is there, but at the end a receive does not wait.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return self.shared.readiness.has_ended().unwrap_or(true);
                 }

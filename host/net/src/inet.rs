@@ -296,7 +296,7 @@ impl Socket {
         }
     }
 
-    fn unspecified(&self, port: u16) -> SocketAddr {
+    pub(crate) fn unspecified(&self, port: u16) -> SocketAddr {
         match self.shared.family {
             Family::Inet6 => (Ipv6Addr::UNSPECIFIED, port).into(),
             Family::Inet | Family::Unix => (Ipv4Addr::UNSPECIFIED, port).into(),

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustix::io::Errno;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
@@ -136,15 +135,18 @@ impl Socket {
             if let Some(arrived) = self.take_arrived() {
                 return Ok(self.connection(arrived));
             }
-            let arrival = self.perform(Interest::READABLE, wait, |_| {
+            let arrival = self.perform(Interest::READABLE, wait, |socket| {
                 // Who looks whether somebody is there may let them in meanwhile.
-                match *self.shared.arrived.lock() {
-                    Some(_) => Ok(None),
-                    None => self.next_arrival().map(Some),
+                match self.has_arrived() {
+                    true => Ok(None),
+                    false => self.unless_ended(wait, os::accept(socket)),
                 }
             });
             let Some(arrival) = arrival.await? else {
-                continue;
+                if self.has_arrived() {
+                    continue;
+                }
+                return Err(ErrorCode::InvalidArgument.into());
             };
             if let Some(admitted) = self.admit(arrival)? {
                 return Ok(self.connection(admitted));
@@ -264,7 +266,7 @@ impl Socket {
             if arrived.is_some() {
                 return true;
             }
-            match self.next_arrival() {
+            match os::accept(&self.shared.os) {
                 Ok(arrival) => match self.admit(arrival) {
                     Ok(Some(admitted)) => {
                         *arrived = Some(admitted);
@@ -274,27 +276,15 @@ impl Socket {
                     // It is for `accept` to tell.
                     Err(_) => return true,
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // Nobody is there, but at the end an accept does not wait.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.shared.readiness.has_ended().unwrap_or(true);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return true,
             }
         }
         arrived.is_some()
-    }
-
-    /// Takes the next connection from the queue. To one that is shut down nobody
-    /// comes, which the kernel says only where it waits itself.
-    fn next_arrival(&self) -> io::Result<os::Arrival> {
-        let arrival = os::accept(&self.shared.os);
-        match arrival {
-            Err(error)
-                if error.kind() == io::ErrorKind::WouldBlock
-                    && self.shared.readiness.has_ended()? =>
-            {
-                Err(Errno::INVAL.into())
-            }
-            arrival => arrival,
-        }
     }
 
     /// Whether a connection was let in that nobody has taken yet.
@@ -379,6 +369,26 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// Where the receiving side is shut down nothing comes any more: who would
+    /// wait for it has the end instead. The kernel says so only where it waits
+    /// itself.
+    pub(crate) fn unless_ended<T>(
+        &self,
+        wait: Wait,
+        received: io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        match received {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let waits = !matches!(wait, Wait::Never);
+                if waits && self.shared.readiness.has_ended()? {
+                    return Ok(None);
+                }
+                Err(error)
+            }
+            received => received.map(Some),
         }
     }
 

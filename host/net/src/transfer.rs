@@ -146,7 +146,7 @@ impl Socket {
         Ok(Datagram {
             data,
             length,
-            source: self.remote_address()?,
+            source: self.remote_address().unwrap_or(self.nowhere()),
         })
     }
 
