@@ -264,7 +264,10 @@ impl Socket {
                     // It is for `accept` to tell.
                     Err(_) => return true,
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // Nobody is there, but at the end an accept does not wait.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.shared.readiness.has_ended().unwrap_or(true);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return true,
             }
