@@ -49,8 +49,8 @@ pub(crate) struct Shared {
     arrived: Mutex<Option<(socket2::Socket, SocketAddress)>>,
 }
 
-/// What the guest has set that the OS must not see: its own timers would block
-/// the thread.
+/// What the guest has set and the host heeds instead of the OS: whose own timers
+/// end no wait of a socket that does not block.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settings {
     /// `SO_RCVTIMEO`
@@ -63,6 +63,26 @@ pub(crate) struct Settings {
     pub(crate) has_low_water_mark: bool,
     /// `IP_MULTICAST_IF`, as an index: the OS takes one and tells an address.
     pub(crate) multicast_interface: u32,
+}
+
+impl Settings {
+    /// What a connection has of its listener, as Linux has it: an internet
+    /// socket what was set when the peer connected, a unix socket nothing.
+    fn inherited(self, family: Family, connection: &socket2::Socket) -> Self {
+        match family {
+            Family::Inet | Family::Inet6 => Self {
+                receive_timeout: connection.read_timeout().unwrap_or(self.receive_timeout),
+                send_timeout: connection.write_timeout().unwrap_or(self.send_timeout),
+                // The OS knows only of zero.
+                linger: match connection.linger() {
+                    Ok(Some(zero)) => Some(zero),
+                    Ok(None) | Err(_) => self.linger.filter(|time| !time.is_zero()),
+                },
+                ..self
+            },
+            Family::Unix => Self::default(),
+        }
+    }
 }
 
 impl Socket {
@@ -388,7 +408,8 @@ impl Socket {
             settings,
             ..
         } = &*self.shared;
-        let connection = Self::new(os, *family, *kind, network.clone(), *settings.lock());
+        let settings = settings.lock().inherited(*family, &os);
+        let connection = Self::new(os, *family, *kind, network.clone(), settings);
         (connection, peer)
     }
 }
