@@ -552,9 +552,9 @@ fn port() -> impl Strategy<Value = Port> {
 fn own_address() -> impl Strategy<Value = Address> {
     let free = Just(Port::Number(0));
     prop_oneof![
-        4 => (inet().prop_map(loopback), free.clone()).prop_map(inet_address),
-        2 => (inet().prop_map(unspecified), free.clone()).prop_map(inet_address),
-        1 => (Just(mapped()), free.clone()).prop_map(inet_address),
+        4 => (inet().prop_map(loopback), free).prop_map(inet_address),
+        2 => (inet().prop_map(unspecified), free).prop_map(inet_address),
+        1 => (Just(mapped()), free).prop_map(inet_address),
         1 => (foreign(), free).prop_map(inet_address),
         4 => unix_name(),
         1 => odd_unix_name(),
