@@ -15,6 +15,10 @@ use crate::{child, terminal};
 /// Every package of which each binary is a command for the sandbox.
 const PACKAGES: [&str; 2] = ["portcullis-test-guests", "portcullis-examples"];
 
+/// What is built for wasm alone. On the host, TLS would ask more of crates below
+/// wasmtime (sha2, syn) than the command does, and wasmtime be compiled twice.
+const FEATURES: &str = "portcullis-examples/tls";
+
 /// A whole-program LTO makes a component 10 to 15% smaller than the thin one
 /// of the host's release profile and links no slower. `opt-level = "s"` saves
 /// nothing where std comes compiled, and stripping names (another 15%) would
@@ -41,6 +45,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     for package in PACKAGES {
         cargo.args(["--package", package]);
     }
+    cargo.args(["--features", FEATURES]);
     child::run(&mut cargo, LIMIT).context("the guests do not build")?;
     Ok(target.join(TARGET).join("release"))
 }

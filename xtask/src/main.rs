@@ -4,9 +4,11 @@
 //! It must build in seconds, so it depends on no other crate of the workspace
 //! and parses its one argument itself.
 
+mod apt;
 mod child;
 mod demo;
 mod guests;
+mod peers;
 mod terminal;
 mod test;
 mod toolchain;
@@ -21,6 +23,7 @@ usage: cargo xtask <task>
 
   demo     build everything and watch a sandboxed server and client meet
   guests   build the guest components and print the folder they are in
+  peers    fetch what the examples are tested against and print its folder
   test     run every check that a change has to pass
 ";
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     {
         ["demo"] => demo::run(&workspace),
         ["guests"] => guests::run(&workspace),
+        ["peers"] => peers::run(&workspace),
         ["test"] => test::run(&workspace),
         ["help" | "--help" | "-h"] => {
             terminal::result(USAGE.trim_end());

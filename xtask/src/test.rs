@@ -13,15 +13,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{child, demo, guests, terminal};
+use crate::{child, demo, guests, peers, terminal};
 
 /// No check takes this long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Where the tests find the components.
 const GUESTS: &str = "PORTCULLIS_GUESTS";
+/// Where they find the programs that the examples talk to.
+const PEERS: &str = "PORTCULLIS_PEERS";
 
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     Check {
         name: "rustfmt",
         run: |suite| suite.rustfmt(),
@@ -29,6 +31,10 @@ const CHECKS: [Check; 7] = [
     Check {
         name: "guests",
         run: |suite| suite.guests(),
+    },
+    Check {
+        name: "peers",
+        run: |suite| suite.peers(),
     },
     Check {
         name: "clippy",
@@ -68,6 +74,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut suite = Suite {
         workspace,
         guests: None,
+        peers: None,
     };
     let mut report = Vec::new();
     let started = Instant::now();
@@ -88,6 +95,8 @@ struct Suite<'a> {
     workspace: &'a Workspace,
     /// The folder of the components, once they are built.
     guests: Option<PathBuf>,
+    /// The folder of what the examples talk to, once it is there.
+    peers: Option<PathBuf>,
 }
 
 impl Suite<'_> {
@@ -97,6 +106,11 @@ impl Suite<'_> {
 
     fn guests(&mut self) -> Result<Outcome> {
         self.guests = Some(guests::build(self.workspace)?);
+        Ok(Outcome::Passed)
+    }
+
+    fn peers(&mut self) -> Result<Outcome> {
+        self.peers = Some(peers::prepare(self.workspace)?);
         Ok(Outcome::Passed)
     }
 
@@ -114,14 +128,15 @@ impl Suite<'_> {
 
     /// Unit, integration and documentation tests.
     fn tests(&mut self) -> Result<Outcome> {
-        let Some(guests) = &self.guests else {
-            bail!("the guests are not built")
+        let (Some(guests), Some(peers)) = (&self.guests, &self.peers) else {
+            bail!("the guests are not built, or have nobody to talk to")
         };
         passes(
             self.workspace
                 .cargo()
                 .args(["test", "--workspace"])
-                .env(GUESTS, guests),
+                .env(GUESTS, guests)
+                .env(PEERS, peers),
         )
     }
 

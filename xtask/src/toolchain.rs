@@ -5,16 +5,16 @@
 //! puts it. A machine that cannot fetch it builds std from Debian's packages,
 //! with Debian's compiler and rustup's linkers.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
-use std::{env, io};
 
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::workspace::Workspace;
-use crate::{child, terminal};
+use crate::{apt, child, terminal};
 
 /// The target that every guest is built for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
@@ -122,7 +122,7 @@ fn is_std(file: &str) -> bool {
 }
 
 fn add_with_rustup() -> Result<()> {
-    if !on_path("rustup") {
+    if !apt::on_path("rustup") {
         bail!("not on PATH");
     }
     terminal::announce(&format!("guests: rustup target add {TARGET}"));
@@ -209,40 +209,12 @@ fn debian_rustflags() -> [String; 5] {
 }
 
 fn install_with_apt() -> Result<()> {
-    if !on_path("apt-get") {
-        bail!("no apt-get");
-    }
-    let sudo = match () {
-        () if ask(Command::new("id").arg("-u"))?.trim() == "0" => None,
-        () if on_path("sudo") && ask(Command::new("sudo").args(["-n", "true"])).is_ok() => {
-            Some("sudo")
-        }
-        () => bail!("installing packages needs root"),
-    };
     terminal::announce(&format!(
         "guests: no {TARGET} beside rustc; apt-get install {}",
         PACKAGES.join(" ")
     ));
-    let apt_get = |arguments: &[&str]| {
-        let mut command = Command::new(sudo.unwrap_or("env"));
-        command
-            .args(sudo.map(|_| "-n"))
-            .args(sudo.map(|_| "env"))
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-            .args(arguments)
-            .stdout(Stdio::from(io::stderr()));
-        child::run(&mut command, DOWNLOAD_LIMIT)
-    };
-    apt_get(&["-q", "update"])?;
-    // Another Rust of Debian may be in use here: it is not ours to remove.
-    let install = [
-        "-q",
-        "install",
-        "-y",
-        "--no-remove",
-        "--no-install-recommends",
-    ];
-    apt_get(&[install.as_slice(), PACKAGES.as_slice()].concat())
+    // Another Rust of Debian may be in use here: `install` removes nothing.
+    apt::install(&PACKAGES)
 }
 
 /// The compiler that the workspace is built with.
@@ -256,11 +228,6 @@ fn ask(question: &mut Command) -> Result<String> {
         bail!("{}: {}", child::name(question), ended.stderr.trim());
     }
     Ok(ended.stdout)
-}
-
-fn on_path(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// One line of `rustc -vV`.

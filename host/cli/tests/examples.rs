@@ -2,71 +2,19 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, Command, Stdio};
+mod example;
+mod protocols;
 
-use portcullis_tests::component;
-use tempfile::TempDir;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 
-/// An example that runs, killed when it is dropped.
-struct Example {
-    child: Child,
-    _policy: TempDir,
-}
-
-impl Example {
-    /// Runs an example under its own policy. The port that the policy names may
-    /// be taken on this machine, so both are told of `port` in its place.
-    fn start(name: &str, policy: &str, named: &str, port: u16) -> Self {
-        let path = format!("{}/../../examples/{policy}", env!("CARGO_MANIFEST_DIR"));
-        let text = fs::read_to_string(path).unwrap();
-        assert!(text.contains(named), "{policy} does not name {named}");
-        let folder = TempDir::new().unwrap();
-        let moved = folder.path().join("policy.toml");
-        fs::write(&moved, text.replace(named, &port.to_string())).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(["run", "--policy"]).arg(moved);
-        command
-            .arg(component(name))
-            .arg(format!("127.0.0.1:{port}"));
-        Self {
-            child: spawn(command),
-            _policy: folder,
-        }
-    }
-
-    fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
-        BufReader::new(self.child.stdout.take().unwrap())
-            .lines()
-            .map(Result::unwrap)
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn spawn(mut command: Command) -> Child {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+use crate::example::{Example, free_port};
 
 fn free_udp_port() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -76,13 +24,17 @@ fn free_udp_port() -> u16 {
 #[test]
 fn the_greeting_pair_meets() {
     let port = free_port();
-    let mut server = Example::start("greeting-server", "greeting/server.toml", "12345", port);
+    let mut server = Example::named("greeting-server", "greeting/server.toml")
+        .port(12345, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
         format!("Listening on 127.0.0.1:{port}")
     );
-    let mut client = Example::start("greeting-client", "greeting/client.toml", "12345", port);
+    let mut client = Example::named("greeting-client", "greeting/client.toml")
+        .port(12345, port)
+        .start();
     let said: Vec<String> = client.lines().collect();
     assert_eq!(said, ["Thank you for connecting"]);
     assert!(
@@ -91,13 +43,15 @@ fn the_greeting_pair_meets() {
             .unwrap()
             .starts_with("Got connection from 127.0.0.1:")
     );
-    assert!(client.child.wait().unwrap().success());
+    assert!(client.finish().status.success());
 }
 
 #[test]
 fn the_echo_server_echoes_one_visitor_after_the_other() {
     let port = free_port();
-    let mut server = Example::start("echo-server", "echo/server.toml", "12347", port);
+    let mut server = Example::named("echo-server", "echo/server.toml")
+        .port(12347, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
@@ -121,7 +75,9 @@ fn the_echo_server_echoes_one_visitor_after_the_other() {
 fn the_async_echo_server_echoes_hundreds_of_visitors_at_once_until_q() {
     const VISITORS: usize = 300;
     let port = free_port();
-    let mut server = Example::start("echo-async-server", "echo-async/server.toml", "12349", port);
+    let mut server = Example::named("echo-async-server", "echo-async/server.toml")
+        .port(12349, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
@@ -144,39 +100,38 @@ fn the_async_echo_server_echoes_hundreds_of_visitors_at_once_until_q() {
     for said in server_says.by_ref().take(VISITORS) {
         assert!(said.starts_with("echoed 4 bytes to 127.0.0.1:"), "{said}");
     }
-    let mut typed = server.child.stdin.take().unwrap();
+    let mut typed = server.stdin();
     typed.write_all(b"go on\nq\n").unwrap();
-    assert!(server.child.wait().unwrap().success());
+    assert!(server.finish().status.success());
 }
 
 #[test]
 fn the_udp_pair_exchanges_datagrams() {
     let port = free_udp_port();
-    let mut server = Example::start("udp-server", "udp/server.toml", "12348", port);
+    let mut server = Example::named("udp-server", "udp/server.toml")
+        .port(12348, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
         format!("Listening on 127.0.0.1:{port}")
     );
-    let mut client = Example::start("udp-client", "udp/client.toml", "12348", port);
+    let mut client = Example::named("udp-client", "udp/client.toml")
+        .port(12348, port)
+        .start();
     let said: Vec<String> = client.lines().collect();
     assert_eq!(said, [format!("127.0.0.1:{port} says: HELLO")]);
     let heard = server_says.next().unwrap();
     assert!(heard.starts_with("127.0.0.1:"), "{heard}");
     assert!(heard.ends_with(" says: hello"), "{heard}");
-    assert!(client.child.wait().unwrap().success());
+    assert!(client.finish().status.success());
 }
 
 #[test]
 fn the_names_program_knows_what_its_policy_says() {
-    let policy = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../examples/names/policy.toml"
-    );
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(["run", "--policy", policy]);
-    command.arg(component("example-names")).arg("www.internal");
-    let output = command.output().unwrap();
+    let output = Example::named("example-names", "names/policy.toml")
+        .arguments(["www.internal"])
+        .finish("");
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         "this machine is called sandbox\n\
@@ -188,15 +143,19 @@ fn the_names_program_knows_what_its_policy_says() {
 #[test]
 fn the_chat_pair_converses_until_q() {
     let port = free_port();
-    let mut server = Example::start("chat-server", "chat/server.toml", "12346", port);
+    let mut server = Example::named("chat-server", "chat/server.toml")
+        .port(12346, port)
+        .start();
     let mut server_says = server.lines();
     assert_eq!(
         server_says.next().unwrap(),
         format!("Listening on 127.0.0.1:{port}")
     );
-    let mut client = Example::start("chat-client", "chat/client.toml", "12346", port);
-    let mut typed_at_server = server.child.stdin.take().unwrap();
-    let mut typed_at_client = client.child.stdin.take().unwrap();
+    let mut client = Example::named("chat-client", "chat/client.toml")
+        .port(12346, port)
+        .start();
+    let mut typed_at_server = server.stdin();
+    let mut typed_at_client = client.stdin();
 
     typed_at_client.write_all(b"hello\n").unwrap();
     assert!(
@@ -213,6 +172,6 @@ fn the_chat_pair_converses_until_q() {
         " -> Received from server: hello yourself"
     );
     typed_at_client.write_all(b"q\n").unwrap();
-    assert!(client.child.wait().unwrap().success());
-    assert!(server.child.wait().unwrap().success());
+    assert!(client.finish().status.success());
+    assert!(server.finish().status.success());
 }

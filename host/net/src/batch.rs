@@ -55,6 +55,8 @@ impl Socket {
             if sent % BATCH != 0 {
                 break;
             }
+            // However many there are, others get the thread in between.
+            tokio::task::yield_now().await;
         }
         Ok(sent)
     }

@@ -4,14 +4,14 @@
 
 use std::io;
 
-use portcullis_policy::{Connect, Purpose};
+use portcullis_policy::{Connect, Denial, Purpose};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SocketAddrAny};
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
-use crate::network::Target;
+use crate::network::{Target, is_explicit};
 use crate::os;
 use crate::os::inet::Passage;
 use crate::socket::Socket;
@@ -88,36 +88,35 @@ impl Socket {
                 port,
             })
             .await?;
-        let mut last = ErrorCode::NameFamilyNotSupported.into();
-        let requests = self.requests(target);
-        let fitting: Vec<_> = requests
-            .filter(|(address, _)| self.takes_form(*address))
-            .collect();
-        for (_, request) in fitting {
-            match self.passage(request) {
-                Ok(passage) => return Ok(passage),
-                Err(error) => last = error,
+        let mut denial = None;
+        for (address, request) in self.requests(target) {
+            if self.takes_form(address) {
+                match self.passage(request) {
+                    Ok(passage) => return Ok(passage),
+                    Err(refused) => denial = denial.or(Some(refused)),
+                }
             }
         }
-        Err(last)
+        Err(match denial {
+            Some(denial) => self.shared.network.refuse(&denial),
+            None => ErrorCode::NameFamilyNotSupported.into(),
+        })
     }
 
     pub(crate) fn passage_to_peer(&self) -> Result<Passage, Error> {
         let peer = self.shared.inet.lock().peer.clone();
-        self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?)
+        let passage = self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?);
+        passage.map_err(|denial| self.shared.network.refuse(&denial))
     }
 
-    fn passage(&self, request: Connect) -> Result<Passage, Error> {
+    fn passage(&self, request: Connect) -> Result<Passage, Denial> {
         let network = &self.shared.network;
         if let Some(listening) = self.answers(&request)
             && let Ok(permit) = network.policy().check(listening)
         {
             return Ok(Passage::Answer(permit));
         }
-        match network.check_connect(request) {
-            Ok(permit) => Ok(Passage::Granted(permit)),
-            Err(denial) => Err(network.refuse(&denial)),
-        }
+        network.check_connect(request).map(Passage::Granted)
     }
 
     /// The request to let somebody in who was let in before, so lately that they
@@ -175,8 +174,8 @@ impl Socket {
         }
     }
 
-    /// Whether a datagram may come in from there: from somebody that the socket
-    /// listens to, or may write to.
+    /// Whether a datagram may come in from there: an answer, or from somebody that
+    /// the socket listens to, or may write to and is not denied to listen to.
     pub(crate) fn lets_in(&self, source: &SocketAddress) -> Result<bool, Error> {
         let source = match source {
             SocketAddress::Inet(source) => source,
@@ -195,15 +194,15 @@ impl Socket {
             Err(denial) => denial,
         };
         let request = Connect::new(portcullis_policy::Protocol::Udp, source);
-        if network.check_connect(request).is_ok() {
+        if !is_explicit(&denial) && network.check_connect(request).is_ok() {
             return Ok(true);
         }
         network.turn_away(&denial);
         Ok(false)
     }
 
-    /// Whether a datagram that may come in is there. Those that may not are
-    /// dropped.
+    /// Whether a datagram that may come in is there, or none can come any more.
+    /// Those that may not are dropped.
     pub(crate) fn vet_datagram(&self) -> bool {
         let peek = ReceiveOptions {
             peek: true,

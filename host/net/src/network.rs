@@ -160,6 +160,8 @@ impl Network {
     ) -> Result<(Socket, Socket), Error> {
         let (kind, protocol) = served(family, kind, protocol)?;
         let (one, other) = os::pair(family, kind, protocol)?;
+        isolate(&one, family, kind)?;
+        isolate(&other, family, kind)?;
         Ok((
             self.adopt(one, family, kind),
             self.adopt(other, family, kind),
@@ -313,21 +315,22 @@ fn served(family: Family, kind: SocketType, protocol: u16) -> Result<(SocketType
 /// `PF_UNIX` as a protocol, which stands for the usual one.
 const UNIX: u16 = 1;
 
-/// Keeps datagrams away that came for groups which only others have joined
-/// (`IP_MULTICAST_ALL`).
-fn isolate(os: &socket2::Socket, family: Family, kind: SocketType) -> Result<(), Error> {
+/// Keeps away what came for others: datagrams for groups that this socket has not
+/// joined (`IP_MULTICAST_ALL`), and descriptors, which a guest cannot take.
+fn isolate(socket: &socket2::Socket, family: Family, kind: SocketType) -> Result<(), Error> {
     match (family, kind) {
-        (Family::Inet, SocketType::Datagram) => Ok(os.set_multicast_all_v4(false)?),
+        (Family::Inet, SocketType::Datagram) => Ok(socket.set_multicast_all_v4(false)?),
         (Family::Inet6, SocketType::Datagram) => {
-            os.set_multicast_all_v4(false)?;
-            Ok(os.set_multicast_all_v6(false)?)
+            socket.set_multicast_all_v4(false)?;
+            Ok(socket.set_multicast_all_v6(false)?)
         }
-        (Family::Inet | Family::Inet6 | Family::Unix, _) => Ok(()),
+        (Family::Inet | Family::Inet6, _) => Ok(()),
+        (Family::Unix, _) => Ok(os::unix::refuse_descriptors(socket)?),
     }
 }
 
 /// Whether a deny decided, rather than the want of a grant.
-fn is_explicit(denial: &Denial) -> bool {
+pub(crate) fn is_explicit(denial: &Denial) -> bool {
     matches!(denial.reason(), Reason::DeniedBy { .. })
 }
 

@@ -11,6 +11,7 @@
 
 pub(crate) mod inet;
 pub(crate) mod unix;
+mod walk;
 
 use std::io;
 use std::net::SocketAddr;

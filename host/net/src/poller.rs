@@ -52,6 +52,9 @@ pub struct PollEvent {
     pub ready: Ready,
 }
 
+/// A socket, and what the kernel says of it.
+type Told = (Socket, PollEvent);
+
 impl Poller {
     /// An empty set, for sockets of the guest that has `network`.
     ///
@@ -70,27 +73,41 @@ impl Poller {
 
     /// Adds a socket, to be told of as `token`.
     pub fn add(&self, socket: &Socket, token: u64, interest: Ready) -> Result<(), Error> {
-        let mut watched = self.0.watched.lock();
-        epoll::add(
-            &*self.0.epoll,
-            &*socket.shared.os,
-            data(socket),
-            interest.epoll_flags(),
-        )?;
-        watched.insert(descriptor(socket), Watched::new(socket, token, interest));
-        Ok(())
+        self.watch(socket, token, interest, |poller, socket, data, flags| {
+            epoll::add(poller, socket, data, flags)
+        })
     }
 
     /// Changes what a socket is waited for and told of as.
     pub fn modify(&self, socket: &Socket, token: u64, interest: Ready) -> Result<(), Error> {
-        let mut watched = self.0.watched.lock();
-        epoll::modify(
-            &*self.0.epoll,
-            &*socket.shared.os,
-            data(socket),
-            interest.epoll_flags(),
-        )?;
-        watched.insert(descriptor(socket), Watched::new(socket, token, interest));
+        self.watch(socket, token, interest, |poller, socket, data, flags| {
+            epoll::modify(poller, socket, data, flags)
+        })
+    }
+
+    fn watch(
+        &self,
+        socket: &Socket,
+        token: u64,
+        interest: Ready,
+        control: impl FnOnce(
+            &OwnedFd,
+            &socket2::Socket,
+            epoll::EventData,
+            epoll::EventFlags,
+        ) -> rustix::io::Result<()>,
+    ) -> Result<(), Error> {
+        let (Inner { epoll, watched, .. }, os) = (&*self.0, &socket.shared.os);
+        let mut watched = watched.lock();
+        control(epoll, os, data(socket), interest.epoll_flags())?;
+        watched.insert(
+            descriptor(socket),
+            Watched {
+                socket: Arc::downgrade(&socket.shared),
+                token,
+                interest,
+            },
+        );
         Ok(())
     }
 
@@ -118,8 +135,9 @@ impl Poller {
             Some(time) => Wait::from_now(time, ErrorCode::TimedOut),
         };
         loop {
-            let events = self.events(maximum)?;
-            if !events.is_empty() {
+            let events = self.events(maximum).await?;
+            // Those who may not come in can come faster than they are sent off.
+            if !events.is_empty() || wait.go_on(u32::MAX).is_err() {
                 return Ok(events);
             }
             match wait.bound(self.0.readiness.wait(Ready::READABLE)).await {
@@ -134,7 +152,7 @@ impl Poller {
     /// Waits until a socket is ready. Where that cannot be waited for, it is for
     /// `wait` to say.
     pub async fn ready(&self) {
-        while let Ok(events) = self.events(1) {
+        while let Ok(events) = self.events(1).await {
             if !events.is_empty() || self.0.readiness.wait(Ready::READABLE).await.is_err() {
                 return;
             }
@@ -143,7 +161,23 @@ impl Poller {
     }
 
     /// What is ready now.
-    fn events(&self, maximum: usize) -> Result<Vec<PollEvent>, Error> {
+    async fn events(&self, maximum: usize) -> Result<Vec<PollEvent>, Error> {
+        let (mut events, told) = self.told(maximum)?;
+        for (socket, event) in told {
+            let ready = socket.vet(event.ready);
+            if !ready.is_nothing() {
+                events.push(PollEvent { ready, ..event });
+            } else {
+                // A crowd at each of many sockets must not keep the thread from
+                // others.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(events)
+    }
+
+    /// What is ready for certain, and what the kernel says of other sockets.
+    fn told(&self, maximum: usize) -> Result<(Vec<PollEvent>, Vec<Told>), Error> {
         let watched = self.0.watched.lock();
         let mut events = Vec::new();
         if self.0.guest.has_arrivals() {
@@ -154,51 +188,34 @@ impl Poller {
             }));
         }
         if events.len() >= maximum {
-            return Ok(events);
+            return Ok((events, Vec::new()));
         }
         let room = (maximum - events.len()).min(EVENTS);
         let mut told: Vec<epoll::Event> = Vec::with_capacity(room);
         let now = Timespec::default();
         epoll::wait(&*self.0.epoll, spare_capacity(&mut told), Some(&now))?;
-        for event in told {
+        let told = told.into_iter().filter_map(|event| {
             let (flags, data) = (event.flags, event.data.u64());
-            let number = RawFd::try_from(data).ok();
-            let Some(watched) = number.and_then(|number| watched.get(&number)) else {
-                continue;
-            };
-            let Some(socket) = watched.socket.upgrade().map(Socket::on) else {
-                continue;
-            };
-            if socket.has_arrived() {
-                // Told above already.
-                continue;
-            }
-            let ready = socket.vet(Ready::from(flags));
-            if !ready.is_nothing() {
-                events.push(PollEvent {
-                    token: watched.token,
-                    ready,
-                });
-            }
-        }
-        Ok(events)
+            let watched = watched.get(&RawFd::try_from(data).ok()?)?;
+            // Those are told above already.
+            let socket = watched.socket().filter(|_| !watched.has_arrival())?;
+            let (token, ready) = (watched.token, Ready::from(flags));
+            Some((socket, PollEvent { token, ready }))
+        });
+        Ok((events, told.collect()))
     }
 }
 
 impl Watched {
-    fn new(socket: &Socket, token: u64, interest: Ready) -> Self {
-        Self {
-            socket: Arc::downgrade(&socket.shared),
-            token,
-            interest,
-        }
-    }
-
     /// Whether it is a listener with a connection that is let in already, which
     /// the kernel tells nobody of any more.
     fn has_arrival(&self) -> bool {
-        let socket = self.socket.upgrade().map(Socket::on);
-        self.interest.readable && socket.is_some_and(|socket| socket.has_arrived())
+        self.interest.readable && self.socket().is_some_and(|socket| socket.has_arrived())
+    }
+
+    /// The socket, where it is still open.
+    fn socket(&self) -> Option<Socket> {
+        self.socket.upgrade().map(Socket::on)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
@@ -155,11 +156,15 @@ impl Socket {
             if let Some(arrived) = self.take_arrived() {
                 return Ok(self.connection(arrived));
             }
-            let arrival = self.perform(Interest::READABLE, wait, |socket| {
-                self.unless_ended(wait, os::accept(socket))
+            let arrival = self.perform(Interest::READABLE, wait, |_| {
+                // Who looks whether somebody is there may let them in meanwhile.
+                match *self.shared.arrived.lock() {
+                    Some(_) => Ok(None),
+                    None => self.next_arrival(wait).map(Some),
+                }
             });
             let Some(arrival) = arrival.await? else {
-                return Err(ErrorCode::InvalidArgument.into());
+                continue;
             };
             if let Some(admitted) = self.admit(arrival)? {
                 return Ok(self.connection(admitted));
@@ -273,26 +278,35 @@ impl Socket {
     /// Whether a connection that may come in is there. Those that may not are
     /// turned away.
     fn vet_arrival(&self) -> bool {
+        // Who else looks at the same time waits, and finds it.
+        let mut arrived = self.shared.arrived.lock();
         for _ in 0..CROWD {
-            if self.has_arrived() {
+            if arrived.is_some() {
                 return true;
             }
-            match os::accept(&self.shared.os) {
+            match self.next_arrival(Wait::Forever) {
                 Ok(arrival) => match self.admit(arrival) {
-                    Ok(Some(admitted)) => self.shared.keep_arrived(admitted),
+                    Ok(Some(admitted)) => {
+                        *arrived = Some(admitted);
+                        self.shared.network.guest().note_arrival();
+                    }
                     Ok(None) => {}
                     // It is for `accept` to tell.
                     Err(_) => return true,
                 },
-                // Nobody is there, but at the end an accept does not wait.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.shared.readiness.has_ended().unwrap_or(true);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return true,
             }
         }
-        self.has_arrived()
+        arrived.is_some()
+    }
+
+    /// Takes the next connection from the queue. To one that is shut down nobody
+    /// comes.
+    fn next_arrival(&self, wait: Wait) -> io::Result<os::Arrival> {
+        let arrival = self.unless_ended(wait, os::accept(&self.shared.os))?;
+        arrival.ok_or(Errno::INVAL.into())
     }
 
     /// Whether a connection was let in that nobody has taken yet.
@@ -411,13 +425,6 @@ impl Socket {
         let settings = settings.lock().inherited(*family, &os);
         let connection = Self::new(os, *family, *kind, network.clone(), settings);
         (connection, peer)
-    }
-}
-
-impl Shared {
-    fn keep_arrived(&self, admitted: (socket2::Socket, SocketAddress)) {
-        *self.arrived.lock() = Some(admitted);
-        self.network.guest().note_arrival();
     }
 }
 

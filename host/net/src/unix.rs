@@ -13,6 +13,7 @@ use portcullis_policy::{
 use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
 use crate::correspondents::Correspondents;
 use crate::error::{Error, ErrorCode};
+use crate::network::is_explicit;
 use crate::os::unix::{self as os, Located, Passage};
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
@@ -32,6 +33,16 @@ pub(crate) struct Place {
 struct Bound {
     asked: UnixName,
     real: UnixName,
+}
+
+/// No name, as yet.
+impl Default for Bound {
+    fn default() -> Self {
+        Self {
+            asked: UnixName::unnamed(),
+            real: UnixName::unnamed(),
+        }
+    }
 }
 
 impl Socket {
@@ -160,8 +171,9 @@ impl Socket {
     /// Whether a datagram may come in from there: from the peer, or from whom
     /// the socket listens to or may write to.
     pub(crate) fn lets_unix_in(&self, source: &UnixAddress) -> Result<bool, Error> {
-        // The kernel lets nobody else write to a socket that is connected.
-        if self.remote_address().is_ok() {
+        // The kernel lets nobody else write to a socket that is connected, but
+        // keeps what came before.
+        if matches!(self.remote_address(), Ok(SocketAddress::Unix(peer)) if peer == *source) {
             return Ok(true);
         }
         let source = name(source).ok();
@@ -173,21 +185,24 @@ impl Socket {
             }
             return Ok(true);
         }
-        if let Some(source) = source {
-            let connect = ConnectUnix::new(kind, source.clone());
-            if place.correspondents.may_answer(&source) || network.policy().check(connect).is_ok() {
+        if let Some(source) = &source
+            && place.correspondents.may_answer(source)
+        {
+            return Ok(true);
+        }
+        let here = place.bound.clone().unwrap_or_default();
+        let listens = |name| network.policy().check(ListenUnix::new(kind, name));
+        let Err(denial) = listens(here.asked).and_then(|_| listens(here.real)) else {
+            return Ok(true);
+        };
+        if let (Some(source), false) = (source, is_explicit(&denial)) {
+            let connect = ConnectUnix::new(kind, source);
+            if network.policy().check(connect).is_ok() {
                 return Ok(true);
             }
         }
-        let bound = place.bound.as_ref();
-        let here = bound.map_or_else(UnixName::unnamed, |bound| bound.asked.clone());
-        match network.policy().check(ListenUnix::new(kind, here)) {
-            Ok(_) => Ok(true),
-            Err(denial) => {
-                network.turn_away(&denial);
-                Ok(false)
-            }
-        }
+        network.turn_away(&denial);
+        Ok(false)
     }
 
     /// The permit to let in who connects.

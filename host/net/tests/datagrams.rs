@@ -8,13 +8,15 @@
 )]
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use portcullis_net::{
-    Endpoint, ErrorCode, Family, Network, Ready, ReceiveOptions, SendOptions, Socket,
-    SocketAddress, SocketType,
+    Audit, Endpoint, ErrorCode, Event, Family, Network, Ready, ReceiveOptions, SendOptions,
+    Service, Socket, SocketAddress, SocketType, TableResolver,
 };
-use portcullis_policy::Policy;
+use portcullis_policy::{Name, Policy};
 
 const DONT_WAIT: ReceiveOptions = ReceiveOptions {
     dont_wait: true,
@@ -173,11 +175,67 @@ async fn a_bind_grant_gives_an_address_and_no_ear() {
     assert_eq!(receive(&socket).await, b"granted");
 }
 
+/// A deny of listening wins over the grant to write, but for answers.
+#[tokio::test]
+async fn who_is_denied_is_not_heard_unasked() {
+    let denied = peer();
+    let address = denied.local_addr().unwrap();
+    let policy = Policy::builder()
+        .allow("bind udp://127.0.0.1:0")
+        .allow(&format!("connect udp://{address}"))
+        .deny("listen udp://*:* from 127.0.0.1");
+    let socket = socket(&Network::new(policy.build().unwrap()));
+    socket.bind(&any_port()).await.unwrap();
+    denied.send_to(b"unasked", local(&socket)).unwrap();
+    let unasked = socket.receive(8, DONT_WAIT).await;
+    assert_eq!(code(unasked), Some(ErrorCode::WouldBlock));
+    socket
+        .send_to(b"?", SendOptions::default(), &at(address))
+        .await
+        .unwrap();
+    denied.send_to(b"answer", local(&socket)).unwrap();
+    assert_eq!(receive(&socket).await, b"answer");
+}
+
 #[tokio::test]
 async fn binding_takes_a_grant() {
     let socket = socket(&network(&[]));
     let refused = socket.bind(&any_port()).await.unwrap_err();
     assert_eq!(refused.message(), "listen udp://127.0.0.1:0 is not granted");
+}
+
+struct Count(Arc<AtomicU32>);
+
+impl Audit for Count {
+    fn record(&self, _: Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A denied address of a name is not denied to anybody where another is granted;
+/// where none is, that is one denial.
+#[tokio::test]
+async fn a_name_is_denied_once_or_not_at_all() {
+    let granted = peer();
+    let port = granted.local_addr().unwrap().port();
+    let addresses = ["127.0.0.3", "127.0.0.2", "127.0.0.1"];
+    let addresses = addresses.map(|address| address.parse().unwrap()).to_vec();
+    let resolver = TableResolver::from_iter([(Name::parse("many.example").unwrap(), addresses)]);
+    let denials = Arc::new(AtomicU32::new(0));
+    let grant = format!("connect udp://many.example:{port} in 127.0.0.1");
+    let network = network(&[&grant, "connect udp://many.example:9"])
+        .with_resolver(resolver)
+        .with_audit(Count(Arc::clone(&denials)));
+    let socket = socket(&network);
+    let send = |port| {
+        let (host, port) = ("many.example".to_owned(), Service::Port(port));
+        let (socket, to) = (socket.duplicate(), Endpoint::Name { host, port });
+        async move { socket.send_to(b"x", SendOptions::default(), &to).await }
+    };
+    send(port).await.unwrap();
+    assert_eq!(denials.load(Ordering::Relaxed), 0);
+    assert_eq!(code(send(9).await), Some(ErrorCode::AccessDenied));
+    assert_eq!(denials.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

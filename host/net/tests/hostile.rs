@@ -9,14 +9,15 @@
 )]
 
 use std::future::Future;
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_net::{
-    Endpoint, ErrorCode, Family, Network, Ready, ResolveHints, Socket, SocketAddress, SocketType,
-    TableResolver,
+    Endpoint, ErrorCode, Family, Network, Poller, Ready, ResolveHints, SendOptions, Socket,
+    SocketAddress, SocketType, TableResolver, UnixAddress,
 };
 use portcullis_policy::{Name, Policy};
 
@@ -305,4 +306,97 @@ async fn many_names_of_one_address_do_not_make_a_connect_slow() {
         "{:?}",
         begin.elapsed()
     );
+}
+
+/// A datagram socket without a grant whose receiving side is shut down.
+fn ended(network: &Network, family: Family) -> Socket {
+    let socket = match family {
+        Family::Unix => network.pair(family, SocketType::Datagram, 0).unwrap().0,
+        Family::Inet | Family::Inet6 => network.open(family, SocketType::Datagram, 0).unwrap(),
+    };
+    // Linux does it, and says that an unconnected one cannot be shut down.
+    let _ = socket.shutdown(Shutdown::Read);
+    socket
+}
+
+/// The kernel calls it readable for ever, and has nothing to read.
+#[tokio::test]
+async fn waiting_for_datagrams_after_the_end_ends() {
+    for family in [Family::Inet, Family::Inet6, Family::Unix] {
+        let network = network(&[], &[]);
+        let socket = ended(&network, family);
+        within_a_second(socket.ready(Ready::READABLE)).await;
+        let poller = Poller::new(&network).unwrap();
+        poller.add(&socket, 1, Ready::READABLE).unwrap();
+        let events = within_a_second(poller.wait(None, 4)).await.unwrap();
+        assert!(events[0].ready.readable, "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn waiting_on_a_unix_listener_after_the_end_ends() {
+    let name = format!("portcullis-ended-{}", std::process::id());
+    let network = network(&[&format!("listen unix:@{name}")], &[]);
+    let socket = stream(&network, Family::Unix);
+    let name = UnixAddress::Abstract(name.into_bytes());
+    let endpoint = Endpoint::Address(SocketAddress::Unix(name));
+    socket.bind(&endpoint).await.unwrap();
+    socket.listen(None).unwrap();
+    socket.shutdown(Shutdown::Read).unwrap();
+    within_a_second(socket.ready(Ready::READABLE)).await;
+    let accepted = within_a_second(socket.accept()).await;
+    assert_eq!(code(accepted), Some(ErrorCode::InvalidArgument));
+}
+
+async fn within_a_second<T>(operation: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(Duration::from_secs(1), operation).await;
+    ended.expect("it spins")
+}
+
+/// Refused datagrams that come faster than they are dropped.
+#[tokio::test]
+async fn a_crowd_of_refused_datagrams_does_not_outlast_a_poll() {
+    let network = network(&["listen udp://127.0.0.1:0 from 127.9.9.9"], &[]);
+    let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+    socket.bind(&at("127.0.0.1:0")).await.unwrap();
+    let address = local(&socket);
+    let over = Arc::new(AtomicBool::new(false));
+    let crowd: Vec<_> = (0..2)
+        .map(|_| {
+            let over = Arc::clone(&over);
+            thread::spawn(move || {
+                let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+                while !over.load(Ordering::Relaxed) {
+                    let _ = stranger.send_to(b"x", address);
+                }
+            })
+        })
+        .collect();
+    let poller = Poller::new(&network).unwrap();
+    poller.add(&socket, 1, Ready::READABLE).unwrap();
+    let begin = Instant::now();
+    for _ in 0..5 {
+        let wait = poller.wait(Some(Duration::from_millis(20)), 4);
+        assert_eq!(within_a_second(wait).await.unwrap(), []);
+    }
+    let elapsed = begin.elapsed();
+    over.store(true, Ordering::Relaxed);
+    for stranger in crowd {
+        stranger.join().unwrap();
+    }
+    assert!(elapsed < Duration::from_millis(500), "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn a_million_datagrams_do_not_keep_the_thread() {
+    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = sink.local_addr().unwrap().to_string();
+    let network = network(&[&format!("connect udp://{address}")], &[]);
+    let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+    let to = at(&address);
+    let datagrams: Vec<(&[u8], Option<&Endpoint>)> = vec![(b"", Some(&to)); 1_000_000];
+    let begin = Instant::now();
+    let sends = socket.send_datagrams(&datagrams, SendOptions::default());
+    let _ = tokio::time::timeout(Duration::from_millis(50), sends).await;
+    assert!(begin.elapsed() < Duration::from_secs(1));
 }

@@ -8,7 +8,10 @@
 )]
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use portcullis_net::{
@@ -216,4 +219,69 @@ async fn failure_and_hang_up_are_told_unasked() {
             ready: hung_up
         }]
     );
+}
+
+/// What may not come in is dropped before anybody is told, with others in between.
+#[tokio::test]
+async fn a_crowd_at_many_sockets_does_not_keep_the_thread() {
+    let network = network(&["listen udp://127.0.0.1:0 from 127.9.9.9"]);
+    let poller = Poller::new(&network).unwrap();
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut sockets = Vec::new();
+    for token in 0..50 {
+        let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+        socket.bind(&at(([127, 0, 0, 1], 0).into())).await.unwrap();
+        for _ in 0..100 {
+            stranger.send_to(b"", local(&socket)).unwrap();
+        }
+        poller.add(&socket, token, Ready::READABLE).unwrap();
+        sockets.push(socket);
+    }
+    let turns = Arc::new(AtomicUsize::new(0));
+    let others = tokio::spawn({
+        let turns = Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let ready = poller.wait(Some(Duration::ZERO), sockets.len()).await;
+    assert_eq!(ready.unwrap(), []);
+    let turns = turns.load(Ordering::Relaxed);
+    assert!(turns >= sockets.len(), "{turns} turns");
+    others.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn those_who_wait_for_one_listener_lose_nobody() {
+    const VISITORS: usize = 2000;
+    let network = network(&["listen tcp://127.0.0.1:0"]);
+    let mut listener = stream(&network);
+    listener
+        .bind(&at(([127, 0, 0, 1], 0).into()))
+        .await
+        .unwrap();
+    listener.listen(Some(4096)).unwrap();
+    let address = local(&listener);
+    let visitors: Vec<_> = (0..VISITORS / 100)
+        .map(|_| thread::spawn(move || [(); 100].map(|()| TcpStream::connect(address).unwrap())))
+        .collect();
+    for _ in 0..3 {
+        let listener = listener.duplicate();
+        tokio::spawn(async move {
+            loop {
+                listener.ready(Ready::READABLE).await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    listener.set_timeout(Some(Duration::from_secs(2)));
+    for visitor in 0..VISITORS {
+        assert!(listener.accept().await.is_ok(), "{visitor} of {VISITORS}");
+    }
+    for visitor in visitors {
+        visitor.join().unwrap();
+    }
 }

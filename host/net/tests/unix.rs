@@ -7,16 +7,20 @@
 )]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use portcullis_net::{
     Endpoint, ErrorCode, Family, Network, Ready, ReceiveOptions, SendOptions, Socket,
     SocketAddress, SocketType, UnixAddress,
@@ -278,9 +282,8 @@ async fn swapped_folders_lead_nowhere_else() {
 
 #[tokio::test]
 async fn abstract_names_are_apart_from_paths() {
-    use std::os::linux::net::SocketAddrExt;
     let name = format!("portcullis-test-{}", std::process::id());
-    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
     let listener = UnixListener::bind_addr(&address).unwrap();
     let granted = network(&[format!("connect unix:@{name}")]);
     let socket = open(&granted, SocketType::Stream);
@@ -456,4 +459,184 @@ async fn a_connect_waits_for_room_in_the_queue() {
     });
     second.connect(&path_endpoint(&path)).await.unwrap();
     accepts.join().unwrap();
+}
+
+/// What nobody takes is closed on the host's thread, and can take an hour to
+/// close.
+#[tokio::test]
+async fn peers_can_send_no_descriptors() {
+    if !kernel_refuses_descriptors() {
+        return;
+    }
+    let name = format!("portcullis-rights-{}", std::process::id());
+    let network = network(&[
+        format!("listen unix:@{name}"),
+        format!("listen unixgram:@{name}"),
+    ]);
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let listener = open(&network, SocketType::Stream);
+    listener.bind(&abstract_endpoint(&name)).await.unwrap();
+    listener.listen(None).unwrap();
+    let visitor = UnixStream::connect_addr(&address).unwrap();
+    let (connection, _) = listener.accept().await.unwrap();
+    assert_eq!(pass_descriptor(&visitor), Err(Errno::EPERM));
+
+    let datagrams = open(&network, SocketType::Datagram);
+    datagrams.bind(&abstract_endpoint(&name)).await.unwrap();
+    let visitor = UnixDatagram::unbound().unwrap();
+    visitor.connect_addr(&address).unwrap();
+    assert_eq!(pass_descriptor(&visitor), Err(Errno::EPERM));
+    drop(connection);
+}
+
+fn pass_descriptor(socket: &impl AsRawFd) -> nix::Result<usize> {
+    let passed = [socket.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&passed)];
+    let data = [IoSlice::new(b"x")];
+    sendmsg::<()>(socket.as_raw_fd(), &data, &rights, MsgFlags::empty(), None)
+}
+
+fn kernel_refuses_descriptors() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(16))
+}
+
+/// Who wrote before the socket was connected is not its peer.
+#[tokio::test]
+async fn connecting_gives_no_ear_for_what_came_before() {
+    let folder = Folder::new();
+    let (here, peer) = (folder.path("here"), folder.path("peer"));
+    let network = network(&[
+        format!("bind unixgram:{}", here.display()),
+        format!("connect unixgram:{}", peer.display()),
+    ]);
+    let socket = open(&network, SocketType::Datagram);
+    socket.bind(&path_endpoint(&here)).await.unwrap();
+    let native = UnixDatagram::bind(&peer).unwrap();
+    let stranger = UnixDatagram::unbound().unwrap();
+    stranger.send_to(b"stranger", &here).unwrap();
+    socket.connect(&path_endpoint(&peer)).await.unwrap();
+    native.send_to(b"peer", &here).unwrap();
+    assert_eq!(receive(&socket).await, b"peer");
+}
+
+#[tokio::test]
+async fn a_link_gives_no_ear_where_none_is_granted() {
+    let folder = Folder::new();
+    let (real, link) = (folder.folder("real"), folder.path("link"));
+    symlink(&real, &link).unwrap();
+    let network = network(&[
+        format!("listen unixgram:{}/*", link.display()),
+        format!("bind unixgram:{}/*", real.display()),
+    ]);
+    let mut socket = open(&network, SocketType::Datagram);
+    let here = link.join("here");
+    socket.bind(&path_endpoint(&here)).await.unwrap();
+    let stranger = UnixDatagram::unbound().unwrap();
+    stranger.send_to(b"stranger", &here).unwrap();
+    socket.set_timeout(Some(Duration::ZERO));
+    let heard = socket.receive(64, ReceiveOptions::default()).await;
+    assert_eq!(code(heard), Some(ErrorCode::WouldBlock));
+}
+
+/// Who can put links where they are granted could ask for any path of the machine.
+#[tokio::test]
+async fn a_link_tells_nothing_of_where_it_leads() {
+    let folder = Folder::new();
+    let (inside, outside) = (folder.folder("inside"), folder.folder("outside"));
+    fs::write(outside.join("there"), "").unwrap();
+    fs::create_dir(outside.join("folder")).unwrap();
+    let network = network(&[
+        format!("connect unix:{}/**", inside.display()),
+        format!("listen unix:{}/**", inside.display()),
+    ]);
+    let link = inside.join("link");
+    let ask = async |target: &str| {
+        symlink(target, &link).unwrap();
+        let mut told = Vec::new();
+        for path in [link.clone(), link.join("deeper")] {
+            let connects = open(&network, SocketType::Stream);
+            told.push(code(connects.connect(&path_endpoint(&path)).await));
+        }
+        let path = link.join("new");
+        let binds = open(&network, SocketType::Stream);
+        told.push(code(binds.bind(&path_endpoint(&path)).await));
+        fs::remove_file(&link).unwrap();
+        told
+    };
+    for target in [
+        "../outside/there",
+        "../outside/folder",
+        "../outside/missing",
+        "../outside/there/deeper",
+        "../outside/missing/deeper",
+        "/proc/self/fd/0",
+        "/proc/self/fd/3",
+        "/proc/self/fd/9876",
+        "/proc/self/root/etc/passwd",
+        "/proc/1/root/missing",
+    ] {
+        let denied = Some(ErrorCode::AccessDenied);
+        assert_eq!(ask(target).await, [denied; 3], "{target}");
+    }
+    // Nor by coming back from there.
+    let back = format!("{}/back", inside.display());
+    let _listener = UnixListener::bind(&back).unwrap();
+    for there in ["folder", "missing"] {
+        let target = format!("../outside/{there}/../../inside/back");
+        let told = ask(&target).await;
+        assert_eq!(told, [Some(ErrorCode::TooManyLinks); 3], "{target}");
+    }
+    assert_eq!(ask("link").await, [Some(ErrorCode::TooManyLinks); 3]);
+    assert_eq!(
+        ask("missing").await,
+        [Some(ErrorCode::NotFound); 3],
+        "what is granted may be told"
+    );
+    assert_eq!(ask("../inside/back").await[0], None);
+    assert_eq!(ask(&back).await[0], None);
+}
+
+/// Somebody makes a link lead to a granted folder and to one within it that is
+/// not granted, over and over, while a guest binds through it.
+#[tokio::test]
+async fn swapped_links_lead_no_deeper() {
+    let folder = Folder::new();
+    let (granted, current) = (folder.folder("granted"), folder.path("current"));
+    let deeper = granted.join("deeper");
+    fs::create_dir(&deeper).unwrap();
+    symlink(&granted, &current).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let swapper = thread::spawn({
+        let (over, current, spare) = (Arc::clone(&over), current.clone(), folder.path("spare"));
+        let targets = [deeper.clone(), granted.clone()];
+        move || {
+            while !over.load(Ordering::Relaxed) {
+                for target in &targets {
+                    symlink(target, &spare).unwrap();
+                    fs::rename(&spare, &current).unwrap();
+                }
+            }
+        }
+    });
+    let network = network(&[
+        format!("listen unix:{}/*", current.display()),
+        format!("listen unix:{}/*", granted.display()),
+    ]);
+    let mut strayed = Vec::new();
+    let mut bound = 0;
+    for number in 0..3000 {
+        let name = number.to_string();
+        let socket = open(&network, SocketType::Stream);
+        let path = path_endpoint(&current.join(&name));
+        if socket.bind(&path).await.is_ok() {
+            bound += 1;
+            strayed.extend(Some(name.clone()).filter(|_| !granted.join(&name).exists()));
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    swapper.join().unwrap();
+    assert!(bound > 0);
+    assert!(strayed.is_empty(), "{strayed:?} of {bound}");
 }

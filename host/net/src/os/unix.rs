@@ -14,20 +14,24 @@ use landlock::{
     AccessFs, CompatLevel, Compatible, PathBeneath, RestrictionStatus, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus,
 };
+use nix::sys::socket::setsockopt;
+use nix::{libc, setsockopt_impl, sockopt_impl};
 use portcullis_policy::{BindUnix, ConnectUnix, ListenUnix, Permit, UnixName};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketAddrUnix, sendto};
 
 use crate::address::UnixAddress;
 use crate::error::{Error, ErrorCode};
+use crate::os::walk::Walk;
 
-/// Where a name leads. Having it reaches nothing.
+/// Where a name leads. Having it reaches nothing, and tells nothing: what is wrong
+/// with the place is for who uses it, with a permit for the name.
 #[derive(Debug)]
 pub(crate) struct Located {
     /// The name without links on the way.
     name: UnixName,
-    place: Place,
+    place: Result<Place, Errno>,
 }
 
 #[derive(Debug)]
@@ -46,15 +50,14 @@ impl Located {
         let Some((folder, last)) = name.as_path().and_then(split) else {
             return Ok(Self::in_no_folder(name));
         };
-        let handle = open(folder, OFlags::DIRECTORY)?;
-        let mut path = real_path(&handle)?;
+        let Walk { mut path, end } = Walk::to(folder)?;
         if !path.ends_with(b"/") {
             path.push(b'/');
         }
         path.extend_from_slice(last);
         Ok(Self {
             name: named(&path)?,
-            place: Place::Folder(handle),
+            place: end.map(Place::Folder),
         })
     }
 
@@ -63,17 +66,17 @@ impl Located {
         let Some(path) = name.as_path() else {
             return Ok(Self::in_no_folder(name));
         };
-        let handle = open(path, OFlags::empty())?;
+        let Walk { path, end } = Walk::to(path)?;
         Ok(Self {
-            name: named(&real_path(&handle)?)?,
-            place: Place::Socket(handle),
+            name: named(&path)?,
+            place: end.map(Place::Socket),
         })
     }
 
     fn in_no_folder(name: &UnixName) -> Self {
         Self {
             name: name.clone(),
-            place: Place::Abstract,
+            place: Ok(Place::Abstract),
         }
     }
 
@@ -82,9 +85,13 @@ impl Located {
         &self.name
     }
 
+    fn place(&self) -> io::Result<&Place> {
+        Ok(self.place.as_ref().map_err(|error| *error)?)
+    }
+
     /// The address by which the kernel finds what is held here.
     fn address(&self) -> io::Result<SocketAddrUnix> {
-        match &self.place {
+        match self.place()? {
             Place::Abstract => abstract_address(&self.name),
             Place::Folder(folder) => {
                 let (_, last) = self.name.as_path().and_then(split).ok_or(Errno::INVAL)?;
@@ -98,17 +105,6 @@ impl Located {
             }
         }
     }
-}
-
-fn open(path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
-    let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
-}
-
-/// Where what is held is, without links on the way.
-fn real_path(handle: &OwnedFd) -> io::Result<Vec<u8>> {
-    let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    Ok(rustix::fs::readlink(link, Vec::new())?.into_bytes())
 }
 
 fn named(path: &[u8]) -> Result<UnixName, Error> {
@@ -138,17 +134,31 @@ pub(crate) fn bind(
     located: &Located,
 ) -> io::Result<()> {
     must_be(real.request().name(), located)?;
-    match (&located.place, asked.request().name().as_path()) {
+    match (located.place()?, asked.request().name().as_path()) {
         (Place::Folder(folder), Some(path)) => {
+            let (_, last) = split(path).ok_or(Errno::INVAL)?;
+            if is_there(folder, last)? {
+                return Err(Errno::ADDRINUSE.into());
+            }
             let address = SocketAddrUnix::new(OsStr::from_bytes(path))?;
             match bind_within(socket, folder, &address)? {
-                Confined::Bound => Ok(()),
+                Confined::Bound if is_there(folder, last)? => Ok(()),
+                // Somebody led it into a folder within that one.
+                Confined::Bound => Err(Errno::ACCESS.into()),
                 Confined::Impossible => Ok(rustix::net::bind(socket, &located.address()?)?),
             }
         }
         (Place::Abstract | Place::Folder(_) | Place::Socket(_), _) => {
             Ok(rustix::net::bind(socket, &located.address()?)?)
         }
+    }
+}
+
+fn is_there(folder: &OwnedFd, name: &[u8]) -> io::Result<bool> {
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -159,19 +169,21 @@ enum Confined {
 }
 
 /// Binds by a whole path, which the kernel walks once more, from a thread that
-/// can make sockets in no other folder (Linux Landlock). Bound through the handle
-/// instead, the socket would tell its peers a name that leads nowhere.
+/// can make sockets nowhere but beneath the folder (Linux Landlock). Bound through
+/// the handle instead, the socket would tell its peers a name that leads nowhere.
 fn bind_within(
     socket: &socket2::Socket,
     folder: &OwnedFd,
     address: &SocketAddrUnix,
 ) -> io::Result<Confined> {
     thread::scope(|scope| {
-        let bound = scope.spawn(|| match confine(folder) {
+        let thread = thread::Builder::new().name("bind".to_owned());
+        // Where there is no thread to be had, that is an error and no panic.
+        let bound = thread.spawn_scoped(scope, || match confine(folder) {
             Some(_) => rustix::net::bind(socket, address).map(|()| Confined::Bound),
             None => Ok(Confined::Impossible),
         });
-        let bound = bound.join().map_err(|_| Errno::IO)?;
+        let bound = bound?.join().map_err(|_| Errno::IO)?;
         Ok(bound?)
     })
 }
@@ -234,6 +246,22 @@ pub(crate) fn send_to(
 ) -> io::Result<usize> {
     Ok(sendto(socket, data, flags, &passage.0.address()?)?)
 }
+
+/// Lets nobody send descriptors to a socket, nor to those that it accepts (Linux
+/// 6.16, `SO_PASSRIGHTS`). The kernel would close what nobody takes on the thread
+/// that receives, and a descriptor can take as long to close as its sender likes
+/// (`SO_LINGER`). Older kernels cannot refuse them.
+pub(crate) fn refuse_descriptors(socket: &socket2::Socket) -> io::Result<()> {
+    match setsockopt(socket, PassRights, &false) {
+        Ok(()) | Err(nix::errno::Errno::ENOPROTOOPT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `SO_PASSRIGHTS`, which libc does not know yet.
+const SO_PASSRIGHTS: libc::c_int = 83;
+
+sockopt_impl!(PassRights, SetOnly, libc::SOL_SOCKET, SO_PASSRIGHTS, bool);
 
 fn must_be(name: &UnixName, located: &Located) -> io::Result<()> {
     if *name == located.name {
