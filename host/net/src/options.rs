@@ -224,9 +224,12 @@ impl Socket {
         self.shared.settings.lock().receive_timeout
     }
 
-    /// Zero is for ever, as POSIX has it.
-    pub fn set_receive_timeout(&self, time: Option<Duration>) {
-        self.shared.settings.lock().receive_timeout = time.filter(|time| !time.is_zero());
+    /// Zero is for ever, as POSIX has it. The OS keeps it, as it rounds it and hands
+    /// it on to connections, and does not heed it.
+    pub fn set_receive_timeout(&self, time: Option<Duration>) -> Result<()> {
+        self.shared.os.set_read_timeout(time.map(countable))?;
+        self.shared.settings.lock().receive_timeout = self.shared.os.read_timeout()?;
+        Ok(())
     }
 
     pub fn reuse_address(&self) -> Result<bool> {
@@ -257,9 +260,12 @@ impl Socket {
         self.shared.settings.lock().send_timeout
     }
 
-    /// Zero is for ever, as POSIX has it.
-    pub fn set_send_timeout(&self, time: Option<Duration>) {
-        self.shared.settings.lock().send_timeout = time.filter(|time| !time.is_zero());
+    /// Zero is for ever, as POSIX has it. The OS keeps it, as it rounds it and hands
+    /// it on to connections, and does not heed it.
+    pub fn set_send_timeout(&self, time: Option<Duration>) -> Result<()> {
+        self.shared.os.set_write_timeout(time.map(countable))?;
+        self.shared.settings.lock().send_timeout = self.shared.os.write_timeout()?;
+        Ok(())
     }
 
     pub fn traffic_class(&self) -> Result<u8> {
@@ -312,6 +318,14 @@ sockopt_impl!(
     libc::SO_RCVLOWAT,
     i32
 );
+
+/// The OS counts in microseconds; what is less than one of them is not nothing.
+fn countable(time: Duration) -> Duration {
+    match time {
+        Duration::ZERO => time,
+        _ => time.max(Duration::from_micros(1)),
+    }
+}
 
 fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)

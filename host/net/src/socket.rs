@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
@@ -49,8 +50,8 @@ pub(crate) struct Shared {
     arrived: Mutex<Option<(socket2::Socket, SocketAddress)>>,
 }
 
-/// What the guest has set that the OS must not see: its own timers would block
-/// the thread.
+/// What the guest has set and the host heeds instead of the OS: whose own timers
+/// end no wait of a socket that does not block.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settings {
     /// `SO_RCVTIMEO`
@@ -63,6 +64,26 @@ pub(crate) struct Settings {
     pub(crate) has_low_water_mark: bool,
     /// `IP_MULTICAST_IF`, as an index: the OS takes one and tells an address.
     pub(crate) multicast_interface: u32,
+}
+
+impl Settings {
+    /// What a connection has of its listener, as Linux has it: an internet
+    /// socket what was set when the peer connected, a unix socket nothing.
+    fn inherited(self, family: Family, connection: &socket2::Socket) -> Self {
+        match family {
+            Family::Inet | Family::Inet6 => Self {
+                receive_timeout: connection.read_timeout().unwrap_or(self.receive_timeout),
+                send_timeout: connection.write_timeout().unwrap_or(self.send_timeout),
+                // The OS knows only of zero.
+                linger: match connection.linger() {
+                    Ok(Some(zero)) => Some(zero),
+                    Ok(None) | Err(_) => self.linger.filter(|time| !time.is_zero()),
+                },
+                ..self
+            },
+            Family::Unix => Self::default(),
+        }
+    }
 }
 
 impl Socket {
@@ -135,18 +156,15 @@ impl Socket {
             if let Some(arrived) = self.take_arrived() {
                 return Ok(self.connection(arrived));
             }
-            let arrival = self.perform(Interest::READABLE, wait, |socket| {
+            let arrival = self.perform(Interest::READABLE, wait, |_| {
                 // Who looks whether somebody is there may let them in meanwhile.
-                match self.has_arrived() {
-                    true => Ok(None),
-                    false => self.unless_ended(wait, os::accept(socket)),
+                match *self.shared.arrived.lock() {
+                    Some(_) => Ok(None),
+                    None => self.next_arrival(wait).map(Some),
                 }
             });
             let Some(arrival) = arrival.await? else {
-                if self.has_arrived() {
-                    continue;
-                }
-                return Err(ErrorCode::InvalidArgument.into());
+                continue;
             };
             if let Some(admitted) = self.admit(arrival)? {
                 return Ok(self.connection(admitted));
@@ -266,7 +284,7 @@ impl Socket {
             if arrived.is_some() {
                 return true;
             }
-            match os::accept(&self.shared.os) {
+            match self.next_arrival(Wait::Forever) {
                 Ok(arrival) => match self.admit(arrival) {
                     Ok(Some(admitted)) => {
                         *arrived = Some(admitted);
@@ -276,15 +294,19 @@ impl Socket {
                     // It is for `accept` to tell.
                     Err(_) => return true,
                 },
-                // Nobody is there, but at the end an accept does not wait.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.shared.readiness.has_ended().unwrap_or(true);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return true,
             }
         }
         arrived.is_some()
+    }
+
+    /// Takes the next connection from the queue. To one that is shut down nobody
+    /// comes.
+    fn next_arrival(&self, wait: Wait) -> io::Result<os::Arrival> {
+        let arrival = self.unless_ended(wait, os::accept(&self.shared.os))?;
+        arrival.ok_or(Errno::INVAL.into())
     }
 
     /// Whether a connection was let in that nobody has taken yet.
@@ -400,7 +422,8 @@ impl Socket {
             settings,
             ..
         } = &*self.shared;
-        let connection = Self::new(os, *family, *kind, network.clone(), *settings.lock());
+        let settings = settings.lock().inherited(*family, &os);
+        let connection = Self::new(os, *family, *kind, network.clone(), settings);
         (connection, peer)
     }
 }

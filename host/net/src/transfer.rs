@@ -175,7 +175,9 @@ impl Socket {
     /// Waits for as much as a receive on a socket with `SO_RCVLOWAT` waits for.
     /// The kernel heeds it only where it waits itself.
     async fn fill_to_low_water_mark(&self, wait: Wait) -> Result<(), Error> {
-        if self.shared.settings.lock().has_low_water_mark && !matches!(wait, Wait::Never) {
+        let heeded = self.shared.settings.lock().has_low_water_mark;
+        // Where nothing can come, the receive says why.
+        if heeded && !matches!(wait, Wait::Never) && self.remote_address().is_ok() {
             wait.bound(self.shared.readiness.wait(Ready::READABLE))
                 .await?;
         }

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::result;
@@ -37,6 +38,26 @@ impl State {
             multicast_interface: self.multicast_interface.clone(),
         }
     }
+}
+
+/// `SO_LINGER` with a time is the host's to remember (ARCHITECTURE.md), so a
+/// connection has it as the listener has it when it is accepted, and not as it
+/// had it when the peer connected.
+pub(crate) fn inherit_linger(listener: &Socket, connection: &OwnedFd) -> Result<()> {
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_LINGER);
+    let is_timed = |linger: [u8; 8]| linger[..4] != [0; 4] && linger[4..] != [0; 4];
+    let is_zero = |linger: [u8; 8]| linger[..4] != [0; 4] && linger[4..] == [0; 4];
+    let own: [u8; 8] = os::getsockopt(connection, level, name)?;
+    if listener.shared.family == Family::Unix || is_zero(own) {
+        return Ok(());
+    }
+    let listeners: [u8; 8] = os::getsockopt(&listener.shared.os, level, name)?;
+    let remembered = if is_timed(listeners) {
+        listeners
+    } else {
+        [0; 8]
+    };
+    Ok(os::setsockopt(connection, level, name, &remembered)?)
 }
 
 /// Only what the policy has words for is served: three families, TCP and UDP.

@@ -77,6 +77,8 @@ fn scene() -> impl Strategy<Value = Vec<Vec<Operation>>> {
             Operation::GetOption(Slot(0), name),
         ]),
         2 => inet().prop_map(ends_of_a_listener),
+        3 => (inet_or_unix(), set_option(), any::<bool>())
+            .prop_map(|(family, (name, value), late)| inherited(family, name, value, late)),
         2 => Just(timeouts()),
     ]
     .prop_map(whole);
@@ -283,6 +285,22 @@ fn ends_of_a_listener(family: Family) -> Vec<Operation> {
     ]
 }
 
+/// What a connection has of its listener: as it was when the peer connected.
+fn inherited(family: Family, name: OptionName, value: OptionValue, late: bool) -> Vec<Operation> {
+    let address = match family {
+        Family::Unix => Address::Unnamed,
+        _ => Address::Inet(loopback(family), Port::Number(0)),
+    };
+    let mut operations = connection(family, Kind::Stream, address, None);
+    if late {
+        operations.insert(5, Operation::SetOption(Slot(1), name, value));
+    } else {
+        operations.insert(3, Operation::SetOption(Slot(0), name, value));
+    }
+    operations.push(Operation::GetOption(Slot(0), name));
+    operations
+}
+
 /// Which of a handle's and a socket's timeouts ends a wait.
 fn timeouts() -> Vec<Operation> {
     vec![
@@ -307,6 +325,12 @@ fn same_port(
     kind: Kind,
     [everywhere, also_everywhere, reuse, listens]: [bool; 4],
 ) -> Vec<Operation> {
+    // In the other family the port may be anybody's, but where the first has it
+    // in both.
+    let other = match (one, everywhere) {
+        (Family::Inet6, true) => other,
+        _ => one,
+    };
     let ip = |family, everywhere| match everywhere {
         true => unspecified(family),
         false => loopback(family),
@@ -431,6 +455,10 @@ fn inet() -> impl Strategy<Value = Family> {
     select(vec![Family::Inet, Family::Inet6])
 }
 
+fn inet_or_unix() -> impl Strategy<Value = Family> {
+    select(vec![Family::Inet, Family::Inet6, Family::Unix])
+}
+
 fn family() -> impl Strategy<Value = Family> {
     prop_oneof![
         3 => Just(Family::Inet),
@@ -524,9 +552,9 @@ fn port() -> impl Strategy<Value = Port> {
 fn own_address() -> impl Strategy<Value = Address> {
     let free = Just(Port::Number(0));
     prop_oneof![
-        4 => (inet().prop_map(loopback), free.clone()).prop_map(inet_address),
-        2 => (inet().prop_map(unspecified), free.clone()).prop_map(inet_address),
-        1 => (Just(mapped()), free.clone()).prop_map(inet_address),
+        4 => (inet().prop_map(loopback), free).prop_map(inet_address),
+        2 => (inet().prop_map(unspecified), free).prop_map(inet_address),
+        1 => (Just(mapped()), free).prop_map(inet_address),
         1 => (foreign(), free).prop_map(inet_address),
         4 => unix_name(),
         1 => odd_unix_name(),

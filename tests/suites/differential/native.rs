@@ -294,6 +294,7 @@ impl Socket {
             self.blocking(Direction::Receive, false, || os::accept(&self.shared.os))?;
         let Shared { family, kind, .. } = *self.shared;
         let contract = self.shared.contract.inherit();
+        deviation::inherit_linger(self, &os)?;
         let shared = Shared {
             os,
             family,

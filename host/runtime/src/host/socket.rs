@@ -299,12 +299,14 @@ fn set_option(socket: &Socket, value: OptionValue) -> Result<()> {
         OptionValue::ReceiveBufferSize(bytes) => socket.set_receive_buffer_size(bytes)?,
         OptionValue::ReceiveLowWaterMark(bytes) => socket.set_receive_low_water_mark(bytes)?,
         OptionValue::ReceiveTimeout(time) => {
-            socket.set_receive_timeout(time.map(Duration::from_nanos))
+            socket.set_receive_timeout(time.map(Duration::from_nanos))?
         }
         OptionValue::ReuseAddress(on) => socket.set_reuse_address(on)?,
         OptionValue::ReusePort(on) => socket.set_reuse_port(on)?,
         OptionValue::SendBufferSize(bytes) => socket.set_send_buffer_size(bytes)?,
-        OptionValue::SendTimeout(time) => socket.set_send_timeout(time.map(Duration::from_nanos)),
+        OptionValue::SendTimeout(time) => {
+            socket.set_send_timeout(time.map(Duration::from_nanos))?
+        }
         OptionValue::TrafficClass(class) => socket.set_traffic_class(class)?,
         OptionValue::UserTimeout(time) => socket.set_user_timeout(Duration::from_nanos(time))?,
         OptionValue::V6Only(on) => socket.set_v6_only(on)?,
