@@ -136,9 +136,10 @@ impl<'a> SocketBuilder<'a> {
         let mut attempts = Attempts::default();
         for family in families(&[Some(&remote), self.source.as_ref()]) {
             let attempt = self.open_at_source(family).and_then(|socket| {
-                socket.set_timeout(self.timeout);
+                let usual = socket.timeout();
+                socket.set_timeout(self.timeout.or(usual));
                 socket.connect(&remote)?;
-                socket.set_timeout(None);
+                socket.set_timeout(usual);
                 Ok(socket)
             });
             match attempt {

@@ -9,16 +9,16 @@
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{env, thread};
 
-use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
 use portcullis::{
     Audit, Ctx, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver,
 };
@@ -59,6 +59,7 @@ pub struct Guest {
     arguments: Vec<String>,
     network: Network,
     policy: Policy,
+    folder: Option<PathBuf>,
     sockets: Vec<(String, String)>,
     output: MemoryOutputPipe,
     denials: Denials,
@@ -88,6 +89,7 @@ impl Guest {
             arguments,
             network,
             policy: Policy::default(),
+            folder: None,
             sockets: Vec::new(),
             output,
             denials,
@@ -122,6 +124,12 @@ impl Guest {
         self
     }
 
+    /// Lets it read the files of a folder, by their paths here.
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
     /// Runs it to its end, in the background.
     pub fn start(self) -> Running {
         let Self {
@@ -129,16 +137,22 @@ impl Guest {
             arguments,
             network,
             policy,
+            folder,
             sockets,
             output,
             denials,
         } = self;
         let network = network.with_policy(policy);
-        let wasi = WasiCtx::builder()
-            .args(&arguments)
+        let mut wasi = WasiCtx::builder();
+        wasi.args(&arguments)
             .stdout(output.clone())
-            .inherit_stderr()
-            .build();
+            .inherit_stderr();
+        if let Some(folder) = folder {
+            let path = folder.to_str().unwrap();
+            wasi.preopened_dir(&folder, path, FsPerms::ReadOnly)
+                .unwrap();
+        }
+        let wasi = wasi.build();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -184,18 +198,24 @@ impl Running {
     /// Waits for the guest to print a line that is an address.
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
+        self.line().parse().unwrap()
+    }
+
+    /// Waits for the guest to print a line, the first of its output.
+    #[track_caller]
+    pub fn line(&self) -> String {
         for _ in 0..PATIENCE.as_millis() / 2 {
             let output = String::from_utf8(self.output.contents().to_vec()).unwrap();
             if let Some((line, _)) = output.split_once('\n') {
-                return line.parse().unwrap();
+                return line.to_owned();
             }
             assert!(
                 !self.thread.is_finished(),
-                "the guest ended before it said where it listens"
+                "the guest ended before it said where it is"
             );
             thread::sleep(Duration::from_millis(2));
         }
-        panic!("the guest does not say where it listens");
+        panic!("the guest does not say where it is");
     }
 
     pub fn finish(self) -> Finished {
@@ -291,6 +311,13 @@ pub fn greeter(text: &'static str) -> Peer<()> {
     Peer::serve(move |mut visitor| visitor.write_all(text.as_bytes()).unwrap())
 }
 
+/// What a stream carries until its end.
+pub fn read_to_end(mut stream: impl Read) -> Vec<u8> {
+    let mut data = Vec::new();
+    stream.read_to_end(&mut data).unwrap();
+    data
+}
+
 /// A port of loopback that is taken, so that no other test gets it, and at which
 /// nobody listens.
 pub struct Nobody(Socket);
@@ -311,9 +338,13 @@ impl Nobody {
 
 /// A listener whose queue is full, so that a connect waits, and what fills it.
 pub fn busy() -> (TcpListener, TcpStream) {
+    busy_at("127.0.0.1:0".parse().unwrap())
+}
+
+/// The same at an address.
+pub fn busy_at(address: SocketAddr) -> (TcpListener, TcpStream) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    socket.bind(&any_port.into()).unwrap();
+    socket.bind(&address.into()).unwrap();
     socket.listen(0).unwrap();
     let listener = TcpListener::from(socket);
     let visitor = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

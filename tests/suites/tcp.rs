@@ -10,7 +10,9 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use portcullis::{Name, Policy, TableResolver};
-use portcullis_tests::{Guest, Nobody, Peer, assert_every_behaviour_is_driven, busy, greeter};
+use portcullis_tests::{
+    Guest, Nobody, Peer, assert_every_behaviour_is_driven, busy, greeter, read_to_end,
+};
 
 /// A guest that may connect to what its first argument says.
 fn client(behaviour: &str, address: impl ToString) -> Guest {
@@ -23,12 +25,6 @@ fn server(behaviour: &str) -> Guest {
     Guest::new("tcp", behaviour)
         .argument("127.0.0.1:0")
         .allow("listen tcp://127.0.0.1:0")
-}
-
-fn read_to_end(mut stream: TcpStream) -> Vec<u8> {
-    let mut data = Vec::new();
-    stream.read_to_end(&mut data).unwrap();
-    data
 }
 
 fn answer_ping(mut visitor: TcpStream) {

@@ -9,6 +9,7 @@ mod child;
 mod demo;
 mod guests;
 mod peers;
+mod rows;
 mod terminal;
 mod test;
 mod toolchain;
@@ -24,6 +25,7 @@ usage: cargo xtask <task>
   demo     build everything and watch a sandboxed server and client meet
   guests   build the guest components and print the folder they are in
   peers    fetch what the examples are tested against and print its folder
+  rows     list rows of docs/interface.md without a test, and fail if there are any
   test     run every check that a change has to pass
 ";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(&workspace),
         ["guests"] => guests::run(&workspace),
         ["peers"] => peers::run(&workspace),
+        ["rows"] => rows::run(&workspace),
         ["test"] => test::run(&workspace),
         ["help" | "--help" | "-h"] => {
             terminal::result(USAGE.trim_end());

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{child, demo, guests, peers, terminal};
+use crate::{child, demo, guests, peers, rows, terminal};
 
 /// No check takes this long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -23,7 +23,7 @@ const GUESTS: &str = "PORTCULLIS_GUESTS";
 /// Where they find the programs that the examples talk to.
 const PEERS: &str = "PORTCULLIS_PEERS";
 
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     Check {
         name: "rustfmt",
         run: |suite| suite.rustfmt(),
@@ -43,6 +43,10 @@ const CHECKS: [Check; 8] = [
     Check {
         name: "tests",
         run: |suite| suite.tests(),
+    },
+    Check {
+        name: "rows",
+        run: |suite| suite.rows(),
     },
     Check {
         name: "rustdoc",
@@ -138,6 +142,12 @@ impl Suite<'_> {
                 .env(GUESTS, guests)
                 .env(PEERS, peers),
         )
+    }
+
+    /// Each row of the interface has its test, which the check before ran.
+    fn rows(&mut self) -> Result<Outcome> {
+        rows::run(self.workspace)?;
+        Ok(Outcome::Passed)
     }
 
     fn rustdoc(&mut self) -> Result<Outcome> {

@@ -72,6 +72,10 @@ impl Socket {
     }
 
     pub(crate) fn listen_inet(&self, backlog: i32) -> Result<(), Error> {
+        // A mistake, which no grant would mend.
+        if self.remote_address().is_ok() {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
         let mut place = self.shared.inet.lock();
         let (address, name) = match &place.bound {
             Some(bound) => (bound.address(), bound.name().cloned()),

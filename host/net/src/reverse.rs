@@ -26,7 +26,7 @@ pub struct ReverseOptions {
 }
 
 /// What a resolver says of an address that has no name.
-const NAMELESS: [ErrorCode; 2] = [ErrorCode::NameNoData, ErrorCode::NameNotFound];
+pub(crate) const NAMELESS: [ErrorCode; 2] = [ErrorCode::NameNoData, ErrorCode::NameNotFound];
 
 impl Network {
     /// POSIX `getnameinfo`.

@@ -14,6 +14,7 @@ use crate::bindings::portcullis::sockets::socket::{
 };
 use crate::bindings::portcullis::sockets::types;
 use crate::ctx::CtxView;
+use crate::failure::Failure;
 
 impl Host for CtxView<'_> {}
 
@@ -137,11 +138,11 @@ impl HostSocket for CtxView<'_> {
     }
 
     fn get_option(&mut self, socket: Resource<Socket>, name: OptionName) -> Result<OptionValue> {
-        get_option(self.table.get(&socket)?, name)
+        get_option(self.table.get(&socket)?, name).map_err(no_such_option)
     }
 
     fn set_option(&mut self, socket: Resource<Socket>, value: OptionValue) -> Result<()> {
-        set_option(self.table.get(&socket)?, value)
+        set_option(self.table.get(&socket)?, value).map_err(no_such_option)
     }
 
     fn join_group(
@@ -222,6 +223,16 @@ struct Subscription {
 impl Pollable for Subscription {
     async fn ready(&mut self) {
         self.socket.ready(self.interest).await;
+    }
+}
+
+/// Linux has two ways to say that a socket has no such option.
+fn no_such_option(failure: Failure) -> Failure {
+    match failure {
+        Failure::Error(error) if error.code() == ErrorCode::NotSupported => {
+            ErrorCode::OptionNotSupported.into()
+        }
+        failure => failure,
     }
 }
 

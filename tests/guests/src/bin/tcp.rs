@@ -291,7 +291,7 @@ fn options_are_read_back(args: &[&str]) -> io::Result<()> {
     let refused = socket.set_option(OptionValue::Protocol(6)).unwrap_err();
     assert_eq!(error_code(&refused), Some(ErrorCode::OptionNotSupported));
     let v6_only = socket.option(OptionName::V6Only).unwrap_err();
-    assert_eq!(error_code(&v6_only), Some(ErrorCode::NotSupported));
+    assert_eq!(error_code(&v6_only), Some(ErrorCode::OptionNotSupported));
 
     let socket = open(Family::Inet6)?;
     socket.set_option(OptionValue::V6Only(true))?;
