@@ -67,6 +67,7 @@ pub struct Guest {
     policy: Policy,
     folder: Option<PathBuf>,
     sockets: Vec<(String, String)>,
+    patience: Duration,
     output: MemoryOutputPipe,
     denials: Denials,
 }
@@ -96,6 +97,7 @@ impl Guest {
             policy: Policy::default(),
             folder: None,
             sockets: Vec::new(),
+            patience: PATIENCE,
             output,
             denials,
         }
@@ -123,6 +125,12 @@ impl Guest {
         self
     }
 
+    /// How long it may take, where that is not [`PATIENCE`].
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Lets names be found that are not in the policy.
     pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         self.network = self.network.with_resolver(resolver);
@@ -147,6 +155,7 @@ impl Guest {
             policy,
             folder,
             sockets,
+            patience,
             output,
             denials,
         } = self;
@@ -181,7 +190,7 @@ impl Guest {
                 tokio::select! {
                     outcome = program.run(wasi, ctx) => Some(in_words(outcome.unwrap())),
                     () = comes_true(&ordered) => None,
-                    () = tokio::time::sleep(PATIENCE) => panic!("the guest does not end"),
+                    () = tokio::time::sleep(patience) => panic!("the guest does not end"),
                 }
             });
             descriptors::assert_none_beside(&of_the_runtime);

@@ -35,7 +35,8 @@ pub fn allow_descriptors(count: u64) {
 
 /// Says what was measured where it is seen although the test passes.
 pub fn say(measured: &str) {
-    writeln!(io::stderr(), "measured: {measured}").unwrap();
+    let mut stderr = io::stderr();
+    writeln!(stderr, "measured: {measured}").unwrap();
 }
 
 /// Runs all of this process on one processor meanwhile: what it costs to wake

@@ -4,6 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
@@ -57,6 +58,8 @@ impl Echo {
             .argument("127.0.0.1:0")
             .argument(visitors)
             .allow("listen tcp://127.0.0.1:0")
+            // The host is not optimised here, and moves each byte by itself.
+            .patience(PATIENCE * 5)
             .start();
         let address = guest.address();
         Self { guest, address }
