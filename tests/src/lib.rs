@@ -67,6 +67,7 @@ pub struct Guest {
     policy: Policy,
     folder: Option<PathBuf>,
     sockets: Vec<(String, String)>,
+    patience: Duration,
     output: MemoryOutputPipe,
     denials: Denials,
 }
@@ -96,6 +97,7 @@ impl Guest {
             policy: Policy::default(),
             folder: None,
             sockets: Vec::new(),
+            patience: PATIENCE,
             output,
             denials,
         }
@@ -123,6 +125,12 @@ impl Guest {
         self
     }
 
+    /// How long it may take, where that is not [`PATIENCE`].
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Lets names be found that are not in the policy.
     pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         self.network = self.network.with_resolver(resolver);
@@ -147,20 +155,12 @@ impl Guest {
             policy,
             folder,
             sockets,
+            patience,
             output,
             denials,
         } = self;
         let network = network.with_policy(policy);
-        let mut wasi = WasiCtx::builder();
-        wasi.args(&arguments)
-            .stdout(output.clone())
-            .inherit_stderr();
-        if let Some(folder) = folder {
-            let path = folder.to_str().unwrap();
-            wasi.preopened_dir(&folder, path, FsPerms::ReadOnly)
-                .unwrap();
-        }
-        let wasi = wasi.build();
+        let printed = output.clone();
         // Compiled by threads that belong to the process, not to the guest.
         Program::load(&ENGINE, &component).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -171,6 +171,14 @@ impl Guest {
                 .build()
                 .unwrap();
             let of_the_runtime = descriptors::open();
+            let mut wasi = WasiCtx::builder();
+            wasi.args(&arguments).stdout(printed).inherit_stderr();
+            if let Some(folder) = folder {
+                let path = folder.to_str().unwrap();
+                wasi.preopened_dir(&folder, path, FsPerms::ReadOnly)
+                    .unwrap();
+            }
+            let wasi = wasi.build();
             let outcome = runtime.block_on(async move {
                 // Its memory's image is a file, so it is loaded where it runs.
                 let program = Program::load(&ENGINE, &component).unwrap();
@@ -181,7 +189,7 @@ impl Guest {
                 tokio::select! {
                     outcome = program.run(wasi, ctx) => Some(in_words(outcome.unwrap())),
                     () = comes_true(&ordered) => None,
-                    () = tokio::time::sleep(PATIENCE) => panic!("the guest does not end"),
+                    () = tokio::time::sleep(patience) => panic!("the guest does not end"),
                 }
             });
             descriptors::assert_none_beside(&of_the_runtime);

@@ -57,6 +57,8 @@ impl Echo {
             .argument("127.0.0.1:0")
             .argument(visitors)
             .allow("listen tcp://127.0.0.1:0")
+            // Who measures does not give up on a busy machine.
+            .patience(PATIENCE * 5)
             .start();
         let address = guest.address();
         Self { guest, address }
