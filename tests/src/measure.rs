@@ -34,6 +34,10 @@ pub fn allow_descriptors(count: u64) {
 }
 
 /// Says what was measured where it is seen although the test passes.
+#[expect(
+    clippy::explicit_write,
+    reason = "tests do not show what `eprintln` says"
+)]
 pub fn say(measured: &str) {
     writeln!(io::stderr(), "measured: {measured}").unwrap();
 }
