@@ -107,10 +107,19 @@ impl<D: Descriptor> Readiness<D> {
 
     /// Whether nothing more can come in: asks the kernel.
     pub(crate) fn has_ended(&self) -> io::Result<bool> {
-        let mut asked = [PollFd::new(&*self.descriptor, PollFlags::RDHUP)];
+        self.says(PollFlags::RDHUP)
+    }
+
+    /// Whether urgent data is there: asks the kernel.
+    pub(crate) fn is_urgent(&self) -> io::Result<bool> {
+        self.says(PollFlags::PRI)
+    }
+
+    fn says(&self, flag: PollFlags) -> io::Result<bool> {
+        let mut asked = [PollFd::new(&*self.descriptor, flag)];
         poll(&mut asked, Some(&Timespec::default()))?;
         let [answer] = asked;
-        Ok(answer.revents().contains(PollFlags::RDHUP))
+        Ok(answer.revents().contains(flag))
     }
 
     /// Gives the place up. A stream socket that is not connected looks hung up

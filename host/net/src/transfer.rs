@@ -196,17 +196,36 @@ impl Socket {
         let mut data = Vec::new();
         loop {
             let rest = (maximum - data.len()).min(CHUNK);
-            match self.receive_some(rest, options, wait).await {
-                Ok((more, _)) if more.is_empty() => break,
-                Ok((more, _)) => data.extend_from_slice(&more),
+            let received = match self.receive_some(rest, options, wait).await {
+                Ok((more, _)) => {
+                    data.extend_from_slice(&more);
+                    more.len()
+                }
                 Err(_) if !data.is_empty() => break,
                 Err(error) => return Err(error),
+            };
+            if received == 0 || data.len() >= maximum {
+                break;
             }
-            if data.len() >= maximum {
+            if received < rest && !self.goes_on(wait).await? {
                 break;
             }
         }
         Ok(data)
+    }
+
+    /// Whether more comes after all that had come was received. An error is for
+    /// the next receive to tell, and urgent data ends this one: so neither is
+    /// taken to find out.
+    async fn goes_on(&self, wait: Wait) -> Result<bool, Error> {
+        if self.shared.readiness.is_urgent()? {
+            return Ok(false);
+        }
+        let more = self.shared.readiness.wait(Ready::READABLE);
+        Ok(match wait.bound(more).await {
+            Ok(ready) => !ready.failed,
+            Err(_) => false,
+        })
     }
 
     /// The same with `MSG_PEEK`, of as much as one receive takes. Nothing wakes somebody who waits for more than

@@ -193,15 +193,12 @@ pub(crate) fn is_one_by_one(socket: &Socket, flags: ReceiveFlags) -> bool {
     flags.peek || !matches!(socket.shared.kind, Kind::Datagram | Kind::Raw)
 }
 
-/// An option of another family is `option-not-supported` (`socket.wit`); Linux
-/// says `EOPNOTSUPP` where a family has none at all.
-pub(crate) fn option_error<T>(socket: &Socket, level: i32, result: io::Result<T>) -> Result<T> {
-    result.map_err(|error| {
-        let is_unix = socket.shared.family == Family::Unix && level != libc::SOL_SOCKET;
-        match error.raw_os_error() {
-            Some(libc::EOPNOTSUPP) if is_unix => Failure::Contract("OptionNotSupported"),
-            _ => Failure::Os(error),
-        }
+/// An option that a kind of socket does not have is `option-not-supported`
+/// (`socket.wit`); Linux says `EOPNOTSUPP` as well, depending on which layer it asks.
+pub(crate) fn option_error<T>(result: io::Result<T>) -> Result<T> {
+    result.map_err(|error| match error.raw_os_error() {
+        Some(libc::EOPNOTSUPP) => Failure::Contract("OptionNotSupported"),
+        _ => Failure::Os(error),
     })
 }
 

@@ -17,6 +17,11 @@ const WAITING: ReceiveFlags = ReceiveFlags {
     peek: false,
     wait_all: false,
 };
+const ALL: ReceiveFlags = ReceiveFlags {
+    wait_all: true,
+    ..WAITING
+};
+const SECOND: u64 = 1_000_000_000;
 const DATA: Data = Data {
     length: 5,
     first: 1,
@@ -93,6 +98,72 @@ pub(crate) fn sequences() -> Vec<(&'static str, Vec<Operation>)> {
                         ..WAITING
                     },
                 ),
+            ],
+        ),
+        (
+            "waiting for all leaves an error to the next receive",
+            [
+                connection(),
+                vec![
+                    Operation::Send(LAST, DATA, SendFlags::default()),
+                    Operation::Send(SECOND_TO_LAST, DATA, SendFlags::default()),
+                    Operation::Drop(LAST),
+                    Operation::Receive(LAST, 100, ALL),
+                    Operation::Receive(LAST, 100, ALL),
+                    Operation::Receive(LAST, 100, ALL),
+                ],
+            ]
+            .concat(),
+        ),
+        (
+            "waiting for all ends before urgent data",
+            [
+                connection(),
+                vec![
+                    Operation::Send(
+                        SECOND_TO_LAST,
+                        DATA,
+                        SendFlags {
+                            out_of_band: true,
+                            ..SendFlags::default()
+                        },
+                    ),
+                    Operation::Send(SECOND_TO_LAST, DATA, SendFlags::default()),
+                    Operation::Receive(LAST, 100, ALL),
+                    Operation::Receive(LAST, 100, ALL),
+                ],
+            ]
+            .concat(),
+        ),
+        (
+            "a connection has of its listener what Linux hands on",
+            vec![
+                Operation::Open(Family::Unix, Kind::Stream, 0),
+                Operation::Bind(LAST, Address::Unnamed),
+                Operation::SetOption(LAST, OptionName::ReceiveTimeout, Some(SECOND)),
+                Operation::SetOption(LAST, OptionName::Linger, Some(0)),
+                Operation::Listen(LAST, None),
+                Operation::Open(Family::Unix, Kind::Stream, 0),
+                Operation::Connect(LAST, Address::Of(SECOND_TO_LAST)),
+                Operation::Accept(SECOND_TO_LAST),
+                Operation::GetOption(LAST, OptionName::ReceiveTimeout),
+                Operation::GetOption(LAST, OptionName::Linger),
+                Operation::Open(Family::Inet, Kind::Stream, 0),
+                Operation::Listen(LAST, None),
+                Operation::Open(Family::Inet, Kind::Stream, 0),
+                Operation::Connect(LAST, Address::Of(SECOND_TO_LAST)),
+                Operation::SetOption(SECOND_TO_LAST, OptionName::SendTimeout, Some(SECOND)),
+                Operation::Accept(SECOND_TO_LAST),
+                Operation::GetOption(LAST, OptionName::SendTimeout),
+            ],
+        ),
+        (
+            "a low-water mark keeps no listener waiting",
+            vec![
+                Operation::Open(Family::Inet, Kind::Stream, 0),
+                Operation::Listen(LAST, None),
+                Operation::SetOption(LAST, OptionName::ReceiveLowWaterMark, Some(1)),
+                Operation::Receive(LAST, 100, WAITING),
             ],
         ),
         (
