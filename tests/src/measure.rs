@@ -39,7 +39,8 @@ pub fn allow_descriptors(count: u64) {
     reason = "tests do not show what `eprintln` says"
 )]
 pub fn say(measured: &str) {
-    writeln!(io::stderr(), "measured: {measured}").unwrap();
+    let mut stderr = io::stderr();
+    writeln!(stderr, "measured: {measured}").unwrap();
 }
 
 /// Runs all of this process on one processor meanwhile: what it costs to wake

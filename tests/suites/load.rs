@@ -4,6 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
