@@ -34,10 +34,6 @@ pub fn allow_descriptors(count: u64) {
 }
 
 /// Says what was measured where it is seen although the test passes.
-#[expect(
-    clippy::explicit_write,
-    reason = "tests do not show what `eprintln` says"
-)]
 pub fn say(measured: &str) {
     let mut stderr = io::stderr();
     writeln!(stderr, "measured: {measured}").unwrap();
