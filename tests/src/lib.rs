@@ -160,26 +160,26 @@ impl Guest {
             denials,
         } = self;
         let network = network.with_policy(policy);
+        let printed = output.clone();
         // Compiled by threads that belong to the process, not to the guest.
         Program::load(&ENGINE, &component).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let ordered = Arc::clone(&stop);
-        let printed = output.clone();
         let thread = spawn_alone(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
             let of_the_runtime = descriptors::open();
+            let mut wasi = WasiCtx::builder();
+            wasi.args(&arguments).stdout(printed).inherit_stderr();
+            if let Some(folder) = folder {
+                let path = folder.to_str().unwrap();
+                wasi.preopened_dir(&folder, path, FsPerms::ReadOnly)
+                    .unwrap();
+            }
+            let wasi = wasi.build();
             let outcome = runtime.block_on(async move {
-                let mut wasi = WasiCtx::builder();
-                wasi.args(&arguments).stdout(printed).inherit_stderr();
-                if let Some(folder) = folder {
-                    let path = folder.to_str().unwrap();
-                    let opened = wasi.preopened_dir(&folder, path, FsPerms::ReadOnly);
-                    opened.unwrap();
-                }
-                let wasi = wasi.build();
                 // Its memory's image is a file, so it is loaded where it runs.
                 let program = Program::load(&ENGINE, &component).unwrap();
                 let mut ctx = Ctx::new(network);

@@ -58,7 +58,7 @@ impl Echo {
             .argument("127.0.0.1:0")
             .argument(visitors)
             .allow("listen tcp://127.0.0.1:0")
-            // The host is not optimised here, and moves each byte by itself.
+            // Who measures does not give up on a busy machine.
             .patience(PATIENCE * 5)
             .start();
         let address = guest.address();

@@ -363,14 +363,20 @@ fn urgent_data_goes_ahead(_: &[&str]) -> io::Result<()> {
 }
 
 fn a_builder_chooses_the_families_of_a_listener(_: &[&str]) -> io::Result<()> {
-    let ipv6 = SocketBuilder::stream()
-        .dual_stack(false)
-        .listen((Ipv6Addr::UNSPECIFIED, 0))?;
-    assert!(ipv6.only_v6()?);
-    assert!(ipv6.is_listener()?);
-    let port = ipv6.local_addr()?.as_socket().unwrap().port();
-    // So the port is free for IPv4.
-    SocketBuilder::stream().listen((Ipv4Addr::UNSPECIFIED, port))?;
+    // The port that one of them gets is free for IPv4, but for other tests.
+    for attempt in 0.. {
+        let ipv6 = SocketBuilder::stream()
+            .dual_stack(false)
+            .listen((Ipv6Addr::UNSPECIFIED, 0))?;
+        assert!(ipv6.only_v6()?);
+        assert!(ipv6.is_listener()?);
+        let port = ipv6.local_addr()?.as_socket().unwrap().port();
+        match SocketBuilder::stream().listen((Ipv4Addr::UNSPECIFIED, port)) {
+            Ok(_) => break,
+            Err(taken) if attempt < 20 => assert_eq!(taken.kind(), ErrorKind::AddrInUse),
+            Err(error) => return Err(error),
+        }
+    }
     let both = SocketBuilder::stream().listen(":0")?;
     assert_eq!(both.domain()?, Family::Inet6);
     assert!(!both.only_v6()?);
