@@ -28,7 +28,7 @@ pub(crate) fn get(socket: &Socket, name: OptionName) -> Result<OptionValue> {
     let value = match form {
         Form::Int(unit) => {
             let value = os::getsockopt(os, level, constant);
-            let value = i32::from_ne_bytes(deviation::option_error(socket, level, value)?);
+            let value = i32::from_ne_bytes(deviation::option_error(value)?);
             match name {
                 OptionName::Domain => position(&Family::ALL.map(family), value),
                 OptionName::SocketType => position(&Kind::ALL.map(kind), value),
@@ -62,7 +62,7 @@ pub(crate) fn set(socket: &Socket, name: OptionName, value: OptionValue) -> Resu
                 }
             };
             let result = os::setsockopt(os, level, constant, &bytes);
-            deviation::option_error(socket, level, result)?;
+            deviation::option_error(result)?;
         }
         Form::Linger => {
             let seconds = i32::try_from(value.unwrap_or_default() / SECOND).unwrap();
