@@ -19,6 +19,10 @@
 //! }
 //! ```
 //!
+//! Programs are built with `cargo build --target wasm32-wasip2` and run with
+//! `portcullis run`. The crate builds for other targets too, so that what uses
+//! it can be checked and tested there; opening a socket panics.
+//!
 //! What differs from [`std::net`]:
 //!
 //! - an operation that the policy does not allow fails with

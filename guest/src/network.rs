@@ -13,6 +13,9 @@ use crate::socket::{Family, Socket, SocketType};
 /// [`attenuate`](Network::attenuate)d one, and opens its sockets in that: each
 /// constructor has a twin that ends in `_in`.
 ///
+/// That keeps code from what it should not do by mistake. It does not keep out
+/// code that means harm: all code of a component can take the default network.
+///
 /// ```no_run
 /// use portcullis_guest::{Network, TcpStream};
 ///

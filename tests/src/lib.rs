@@ -9,20 +9,26 @@
     reason = "a test fails by panicking, and its peers are not guests"
 )]
 
+mod descriptors;
+pub mod measure;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::{env, thread};
+use std::{env, panic, thread};
 
 use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
 use portcullis::{
-    Audit, Ctx, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver,
+    Audit, Ctx, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver, wasmtime,
 };
 use socket2::{Domain, Socket, Type};
+
+pub use descriptors::spawn_alone;
 
 /// Nothing that works takes this long, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,12 +61,13 @@ fn cache_folder() -> PathBuf {
 
 /// A guest that is to be run once.
 pub struct Guest {
-    program: Program,
+    component: PathBuf,
     arguments: Vec<String>,
     network: Network,
     policy: Policy,
     folder: Option<PathBuf>,
     sockets: Vec<(String, String)>,
+    patience: Duration,
     output: MemoryOutputPipe,
     denials: Denials,
 }
@@ -77,7 +84,6 @@ pub struct Finished {
 impl Guest {
     /// `behaviour` of the test guest `component`, which is granted nothing.
     pub fn new(component_name: &str, behaviour: &str) -> Self {
-        let program = Program::load(&ENGINE, &component(component_name)).unwrap();
         let denials = Denials::default();
         let network = Network::new(Policy::default())
             .with_resolver(TableResolver::default())
@@ -85,12 +91,13 @@ impl Guest {
         let arguments = vec![component_name.to_owned(), behaviour.to_owned()];
         let output = MemoryOutputPipe::new(1 << 20);
         Self {
-            program,
+            component: component(component_name),
             arguments,
             network,
             policy: Policy::default(),
             folder: None,
             sockets: Vec::new(),
+            patience: PATIENCE,
             output,
             denials,
         }
@@ -118,6 +125,12 @@ impl Guest {
         self
     }
 
+    /// How long it may take, where that is not [`PATIENCE`].
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Lets names be found that are not in the policy.
     pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         self.network = self.network.with_resolver(resolver);
@@ -131,14 +144,18 @@ impl Guest {
     }
 
     /// Runs it to its end, in the background.
+    ///
+    /// It has a descriptor table of its own, and fails the test if one of its
+    /// sockets is still open when it has ended, however that came about.
     pub fn start(self) -> Running {
         let Self {
-            program,
+            component,
             arguments,
             network,
             policy,
             folder,
             sockets,
+            patience,
             output,
             denials,
         } = self;
@@ -153,23 +170,35 @@ impl Guest {
                 .unwrap();
         }
         let wasi = wasi.build();
-        let thread = thread::spawn(move || {
+        // Compiled by threads that belong to the process, not to the guest.
+        Program::load(&ENGINE, &component).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let ordered = Arc::clone(&stop);
+        let thread = spawn_alone(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
-            let outcome = runtime.block_on(async {
+            let of_the_runtime = descriptors::open();
+            let outcome = runtime.block_on(async move {
+                // Its memory's image is a file, so it is loaded where it runs.
+                let program = Program::load(&ENGINE, &component).unwrap();
                 let mut ctx = Ctx::new(network);
                 for (name, grant) in &sockets {
                     ctx.preopen(name, grant).await.unwrap();
                 }
-                let run = tokio::time::timeout(PATIENCE, program.run(wasi, ctx));
-                run.await.expect("the guest does not end").unwrap()
+                tokio::select! {
+                    outcome = program.run(wasi, ctx) => Some(in_words(outcome.unwrap())),
+                    () = comes_true(&ordered) => None,
+                    () = tokio::time::sleep(patience) => panic!("the guest does not end"),
+                }
             });
+            descriptors::assert_none_beside(&of_the_runtime);
             (outcome, time_at_work())
         });
         Running {
             thread,
+            stop,
             output,
             denials,
         }
@@ -189,7 +218,8 @@ impl Guest {
 
 /// A guest that runs in a thread of its own.
 pub struct Running {
-    thread: JoinHandle<(Outcome, Duration)>,
+    thread: JoinHandle<(Option<Outcome>, Duration)>,
+    stop: Arc<AtomicBool>,
     output: MemoryOutputPipe,
     denials: Denials,
 }
@@ -198,24 +228,34 @@ impl Running {
     /// Waits for the guest to print a line that is an address.
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        self.line().parse().unwrap()
+        self.line(0).parse().unwrap()
     }
 
-    /// Waits for the guest to print a line, the first of its output.
+    /// Waits for the guest to print this many lines and one more, and returns
+    /// that.
     #[track_caller]
-    pub fn line(&self) -> String {
+    pub fn line(&self, number: usize) -> String {
         for _ in 0..PATIENCE.as_millis() / 2 {
             let output = String::from_utf8(self.output.contents().to_vec()).unwrap();
-            if let Some((line, _)) = output.split_once('\n') {
+            let line = output.split_inclusive('\n').nth(number);
+            if let Some(line) = line.and_then(|line| line.strip_suffix('\n')) {
                 return line.to_owned();
             }
             assert!(
                 !self.thread.is_finished(),
-                "the guest ended before it said where it is"
+                "the guest ended before it said what it had to"
             );
             thread::sleep(Duration::from_millis(2));
         }
-        panic!("the guest does not say where it is");
+        panic!("the guest does not say what it has to");
+    }
+
+    /// Ends the guest at whatever it does, as dropping its future does.
+    #[track_caller]
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let (outcome, _) = ended(self.thread);
+        assert!(outcome.is_none(), "it ended by itself: {outcome:?}");
     }
 
     pub fn finish(self) -> Finished {
@@ -225,10 +265,10 @@ impl Running {
     /// Says as well for how long the guest and its host were at work rather than
     /// waiting.
     pub fn finish_and_measure(self) -> (Finished, Duration) {
-        let (outcome, busy) = self.thread.join().unwrap();
+        let (outcome, busy) = ended(self.thread);
         let output = String::from_utf8(self.output.contents().to_vec()).unwrap();
         let finished = Finished {
-            outcome,
+            outcome: outcome.unwrap(),
             output,
             denials: self.denials.take(),
         };
@@ -247,6 +287,30 @@ impl Running {
             "{outcome:?}\n{output}\n{denials:#?}"
         );
         output
+    }
+}
+
+/// What a thread came to; fails as it failed.
+fn ended<T>(thread: JoinHandle<T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|failure| panic::resume_unwind(failure))
+}
+
+/// Waits for what another thread sets. It cannot wake a guest's runtime, which is
+/// woken by a descriptor.
+async fn comes_true(flag: &AtomicBool) {
+    while !flag.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The outcome without what a trap refers to: the code, whose image is a file that
+/// is open on the guest's thread only.
+fn in_words(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Exit(code) => Outcome::Exit(code),
+        Outcome::Trap(error) => Outcome::Trap(wasmtime::Error::msg(format!("{error:?}"))),
     }
 }
 

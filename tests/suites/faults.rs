@@ -1,18 +1,14 @@
 //! Guests that do wrong end by themselves or are ended, and nothing else
 //! suffers.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and its peers are not guests"
-)]
+#![expect(reason = "a test fails by panicking, and its peers are not guests")]
 
 use std::io::{Read, Write};
-use std::time::Duration;
 
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::{Network, Outcome, Policy, Program};
 use portcullis_tests::{
-    ENGINE, Finished, Guest, Peer, assert_every_behaviour_is_driven, component,
+    ENGINE, Finished, Guest, Peer, assert_every_behaviour_is_driven, component, spawn_alone,
 };
 
 /// Runs a behaviour that has to trap, and says how.
@@ -56,27 +52,16 @@ fn an_exit_code_is_the_guests_own() {
     assert!(matches!(finished.outcome, Outcome::Exit(1)), "{finished:?}");
 }
 
-/// Starts a behaviour that never ends, on one thread, and expects the host to
-/// get its way all the same.
+/// Starts a behaviour that never ends, and expects the host to get its way all
+/// the same.
+#[track_caller]
 fn is_ended_from_outside(behaviour: &str) {
-    let program = Program::load(&ENGINE, &component("faults")).unwrap();
-    let policy = Policy::builder()
+    let guest = Guest::new("faults", behaviour)
+        .argument("127.0.0.1:0")
         .allow("listen tcp://127.0.0.1:0")
-        .build()
-        .unwrap();
-    let wasi = WasiCtx::builder()
-        .args(&["faults", behaviour, "127.0.0.1:0"])
-        .build();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let run = program.run(wasi, Network::new(policy));
-        tokio::time::timeout(Duration::from_millis(300), run)
-            .await
-            .expect_err("it has to be interrupted");
-    });
+        .start();
+    guest.line(0);
+    guest.stop();
 }
 
 #[test]
@@ -96,24 +81,30 @@ fn a_guest_that_waits_is_ended_from_outside() {
 
 #[test]
 fn a_guest_beside_an_endless_loop_goes_on() {
-    let program = Program::load(&ENGINE, &component("faults")).unwrap();
-    let tcp = Program::load(&ENGINE, &component("tcp")).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let outcome = runtime.block_on(async {
+    let load = |name| Program::load(&ENGINE, &component(name)).unwrap();
+    // Compiled before it gets lonely.
+    let _ = ["faults", "tcp"].map(load);
+    let both = spawn_alone(move || {
+        let [program, tcp] = ["faults", "tcp"].map(load);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let looping = WasiCtx::builder()
             .args(&["faults", "loop_for_ever"])
             .build();
         let working = WasiCtx::builder()
             .args(&["tcp", "services_are_found"])
             .build();
-        tokio::select! {
-            _ = program.run(looping, Network::new(Policy::default())) => None,
-            outcome = tcp.run(working, Network::new(Policy::default())) => Some(outcome.unwrap()),
-        }
+        let nothing = || Network::new(Policy::default());
+        runtime.block_on(async {
+            tokio::select! {
+                _ = program.run(looping, nothing()) => None,
+                outcome = tcp.run(working, nothing()) => Some(outcome.unwrap()),
+            }
+        })
     });
+    let outcome = both.join().unwrap();
     assert!(matches!(outcome, Some(Outcome::Exit(0))), "{outcome:?}");
 }
 

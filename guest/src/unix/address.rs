@@ -7,7 +7,7 @@ use crate::raw::types::UnixAddress;
 
 /// The address of a unix socket: `std::os::unix::net::SocketAddr`, which is not
 /// there in a component.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub struct UnixAddr(Name);
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -114,6 +114,17 @@ impl fmt::Display for UnixAddr {
     }
 }
 
+/// As `std` writes its own.
+impl fmt::Debug for UnixAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Name::Unnamed => f.write_str("(unnamed)"),
+            Name::Path(path) => write!(f, "{:?} (pathname)", String::from_utf8_lossy(path)),
+            Name::Abstract(name) => write!(f, "\"{}\" (abstract)", name.escape_ascii()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +153,10 @@ mod tests {
         assert_eq!(name.as_pathname(), None);
         assert_eq!(name.as_abstract_name(), Some(b"echo".as_slice()));
         assert_eq!(name.to_string(), "@echo");
+        assert_eq!(
+            format!("{path:?} {name:?}"),
+            "\"/run/echo.sock\" (pathname) \"echo\" (abstract)"
+        );
         assert!(UnixAddr::unnamed().is_unnamed());
         assert!(!path.is_unnamed());
     }

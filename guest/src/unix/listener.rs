@@ -16,7 +16,12 @@ pub struct UnixListener(Socket);
 over_socket!(UnixListener, UnixAddr);
 
 impl UnixListener {
-    /// Binds to a path of the host and listens. Needs a `listen` grant.
+    /// Binds to a path of the host, which is absolute, and listens. Needs a
+    /// `listen` grant.
+    ///
+    /// The path stays when the listener is dropped, as with `std`, and the next
+    /// one to bind to it fails with `AddrInUse`. [`std::fs::remove_file`] removes
+    /// it where the program was given the folder (`portcullis run --dir`).
     ///
     /// # Errors
     ///

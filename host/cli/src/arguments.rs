@@ -53,14 +53,16 @@ pub(crate) struct RunArguments {
     /// Open a socket for the program, which then needs no grant for it.
     ///
     /// It listens, or connects where the endpoint follows `connect`; the
-    /// program finds it by its name.
+    /// program finds it by its name: `web=tcp://127.0.0.1:8080 from loopback`,
+    /// `db=connect tcp://db.internal:5432`, `app=unix:/run/app.sock`.
     #[arg(long, value_name = "NAME=[connect ]ENDPOINT")]
     pub(crate) socket: Vec<String>,
 
     /// The component.
     pub(crate) program: PathBuf,
 
-    /// What the program gets as its arguments.
+    /// What the program gets as its arguments: all that follows it, options as
+    /// well.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
 }

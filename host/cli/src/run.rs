@@ -50,7 +50,11 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
 async fn preopen(ctx: &mut Ctx, socket: &str) -> Result<()> {
     let (name, grant) = match socket.split_once('=') {
         Some((name, grant)) if !name.is_empty() => (name, grant),
-        _ => bail!("--socket {socket}: give a name, as in `web={socket}`"),
+        Some((_, grant)) => bail!("--socket {socket}: give a name, as in `web={grant}`"),
+        None if socket.contains(':') => {
+            bail!("--socket {socket}: give a name, as in `web={socket}`")
+        }
+        None => bail!("--socket {socket}: say what to open, as in `{socket}=tcp://127.0.0.1:8080`"),
     };
     if ctx.preopens().iter().any(|(other, _)| other == name) {
         bail!("--socket {socket}: there is a socket `{name}` already; give each a name of its own");

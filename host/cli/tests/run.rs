@@ -391,6 +391,14 @@ fn a_socket_that_cannot_be_opened_is_named() {
         "error: --socket tcp://127.0.0.1:0: give a name, as in `web=tcp://127.0.0.1:0`\n",
     );
     check(
+        &["=tcp://127.0.0.1:0"],
+        "error: --socket =tcp://127.0.0.1:0: give a name, as in `web=tcp://127.0.0.1:0`\n",
+    );
+    check(
+        &["web"],
+        "error: --socket web: say what to open, as in `web=tcp://127.0.0.1:8080`\n",
+    );
+    check(
         &["web=tcp://127.0.0.1:*"],
         "error: --socket web=tcp://127.0.0.1:*: a socket is opened at one endpoint, as in \
          `tcp://127.0.0.1:8080`, `connect tcp://db.internal:5432` or `unix:/run/app.sock`\n",

@@ -3,6 +3,7 @@
 //! Each is judged for itself: where it goes, and where it comes from.
 
 use std::io;
+use std::net::SocketAddr;
 
 use portcullis_policy::{Connect, Denial, Purpose};
 use rustix::buffer::spare_capacity;
@@ -11,6 +12,7 @@ use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
+use crate::inet::Place;
 use crate::network::{Target, is_explicit};
 use crate::os;
 use crate::os::inet::Passage;
@@ -186,19 +188,32 @@ impl Socket {
         if self.shared.inet.lock().correspondents.may_answer(&source) {
             return Ok(true);
         }
+        let request = Connect::new(portcullis_policy::Protocol::Udp, source);
         let denial = match network.policy().check(self.accept_request(source)?) {
             Ok(_) => {
-                self.shared.inet.lock().correspondents.hear(source);
+                self.hear(source, request);
                 return Ok(true);
             }
             Err(denial) => denial,
         };
-        let request = Connect::new(portcullis_policy::Protocol::Udp, source);
         if !is_explicit(&denial) && network.check_connect(request).is_ok() {
             return Ok(true);
         }
         network.turn_away(&denial);
         Ok(false)
+    }
+
+    /// Who was let in may be answered, but for whom sending to is denied.
+    fn hear(&self, source: SocketAddr, request: Connect) {
+        let heard = |place: &Place| place.correspondents.may_be_answered(&source);
+        // Judged once, as long as they go on writing: a policy does not change.
+        if !heard(&self.shared.inet.lock()) {
+            let verdict = self.shared.network.check_connect(request);
+            if verdict.is_err_and(|denial| is_explicit(&denial)) {
+                return;
+            }
+        }
+        self.shared.inet.lock().correspondents.hear(source);
     }
 
     /// Whether a datagram that may come in is there, or none can come any more.

@@ -1,7 +1,10 @@
 //! What the host remembers of one guest, whichever of its networks and sockets
 //! it comes by.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::os::fd::RawFd;
+
+use parking_lot::Mutex;
 
 use crate::pins::Pins;
 
@@ -9,20 +12,22 @@ use crate::pins::Pins;
 pub(crate) struct Guest {
     /// The names that it looked up.
     pub(crate) pins: Pins,
-    /// How many connections of its listeners are admitted and not yet taken.
-    arrivals: AtomicUsize,
+    /// Which of its listeners have a connection that is admitted and not yet
+    /// taken.
+    arrivals: Mutex<BTreeSet<RawFd>>,
 }
 
 impl Guest {
-    pub(crate) fn has_arrivals(&self) -> bool {
-        self.arrivals.load(Ordering::Relaxed) > 0
+    /// The listeners at which somebody waits to be taken.
+    pub(crate) fn arrivals(&self) -> Vec<RawFd> {
+        self.arrivals.lock().iter().copied().collect()
     }
 
-    pub(crate) fn note_arrival(&self) {
-        self.arrivals.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn note_arrival(&self, listener: RawFd) {
+        self.arrivals.lock().insert(listener);
     }
 
-    pub(crate) fn forget_arrival(&self) {
-        self.arrivals.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn forget_arrival(&self, listener: RawFd) {
+        self.arrivals.lock().remove(&listener);
     }
 }

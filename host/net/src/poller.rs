@@ -179,14 +179,14 @@ impl Poller {
     /// What is ready for certain, and what the kernel says of other sockets.
     fn told(&self, maximum: usize) -> Result<(Vec<PollEvent>, Vec<Told>), Error> {
         let watched = self.0.watched.lock();
-        let mut events = Vec::new();
-        if self.0.guest.has_arrivals() {
-            let arrived = watched.values().filter(|watched| watched.has_arrival());
-            events.extend(arrived.take(maximum).map(|watched| PollEvent {
-                token: watched.token,
-                ready: Ready::READABLE,
-            }));
-        }
+        let arrivals = self.0.guest.arrivals();
+        let arrived = arrivals.iter().filter_map(|number| watched.get(number));
+        let arrived = arrived.filter(|watched| watched.has_arrival());
+        let arrived = arrived.take(maximum).map(|watched| PollEvent {
+            token: watched.token,
+            ready: Ready::READABLE,
+        });
+        let events: Vec<PollEvent> = arrived.collect();
         if events.len() >= maximum {
             return Ok((events, Vec::new()));
         }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -288,7 +289,7 @@ impl Socket {
                 Ok(arrival) => match self.admit(arrival) {
                     Ok(Some(admitted)) => {
                         *arrived = Some(admitted);
-                        self.shared.network.guest().note_arrival();
+                        self.shared.note_arrival();
                     }
                     Ok(None) => {}
                     // It is for `accept` to tell.
@@ -315,9 +316,12 @@ impl Socket {
     }
 
     fn take_arrived(&self) -> Option<(socket2::Socket, SocketAddress)> {
-        self.shared.arrived.lock().take().inspect(|_| {
-            self.shared.network.guest().forget_arrival();
-        })
+        let mut arrived = self.shared.arrived.lock();
+        let taken = arrived.take();
+        if taken.is_some() {
+            self.shared.forget_arrival();
+        }
+        taken
     }
 
     /// Lets a connection in, or turns it away.
@@ -428,10 +432,20 @@ impl Socket {
     }
 }
 
+impl Shared {
+    fn note_arrival(&self) {
+        self.network.guest().note_arrival(self.os.as_raw_fd());
+    }
+
+    fn forget_arrival(&self) {
+        self.network.guest().forget_arrival(self.os.as_raw_fd());
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         if self.arrived.get_mut().is_some() {
-            self.network.guest().forget_arrival();
+            self.forget_arrival();
         }
     }
 }

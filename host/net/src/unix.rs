@@ -181,7 +181,12 @@ impl Socket {
         let mut place = self.shared.unix.lock();
         if place.listening.is_some() {
             if let Some(source) = source {
-                place.correspondents.hear(source);
+                let connect = ConnectUnix::new(kind, source.clone());
+                let verdict = network.policy().check(connect);
+                // Whom sending to is denied is not answered.
+                if !verdict.is_err_and(|denial| is_explicit(&denial)) {
+                    place.correspondents.hear(source);
+                }
             }
             return Ok(true);
         }

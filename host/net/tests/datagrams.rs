@@ -145,6 +145,22 @@ async fn a_listener_may_answer_who_wrote_and_write_to_nobody_else() {
     assert_eq!(code(answer(&other).await), Some(ErrorCode::AccessDenied));
 }
 
+/// A source can be forged, and so lead an answer anywhere.
+#[tokio::test]
+async fn who_is_denied_is_not_answered() {
+    let visitor = peer();
+    let policy = Policy::builder()
+        .allow("listen udp://127.0.0.1:0")
+        .deny("connect udp://127.0.0.0/8:*");
+    let socket = socket(&Network::new(policy.build().unwrap()));
+    socket.bind(&any_port()).await.unwrap();
+    visitor.send_to(b"ping", local(&socket)).unwrap();
+    assert_eq!(receive(&socket).await, b"ping");
+    let to = at(visitor.local_addr().unwrap());
+    let answer = socket.send_to(b"pong", SendOptions::default(), &to).await;
+    assert_eq!(code(answer), Some(ErrorCode::AccessDenied));
+}
+
 #[tokio::test]
 async fn a_listener_hears_those_from_whom_it_may() {
     let (inside, outside) = (peer(), UdpSocket::bind("127.0.0.2:0").unwrap());

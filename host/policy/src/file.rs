@@ -129,13 +129,18 @@ impl File<'_> {
                 return self.mistake_in(key.get_ref(), key.span(), 0, error.to_string(), None);
             }
         };
+        if let DeValue::Table(_) = value.get_ref() {
+            let shape = "a host is a list of addresses, as strings";
+            let hint = "a name with dots stands in quotes".to_owned();
+            return self.mistake(value.span().start, shape, Some(hint));
+        }
         let mut found = Vec::new();
         for (text, span) in self.strings("a host is a list of addresses, as strings", value) {
             match Host::parse(text) {
                 Ok(Host::Address(address)) => found.push(address.into_canonical()),
                 Ok(Host::Name(_)) | Err(_) => {
                     let reason = format!("`{}` is not an IP address", Quoted(text));
-                    self.mistake_in(text, span, 0, reason, None);
+                    self.mistake_in(text, span, 0, reason, misplaced(key.get_ref()));
                 }
             }
         }
@@ -218,4 +223,11 @@ fn position(text: &str, offset: usize) -> Position {
         line: before.matches('\n').count() + 1,
         column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
     }
+}
+
+/// The hint, if what stands among the hosts is a key of the file: in TOML
+/// everything behind `[hosts]` is a host.
+fn misplaced(key: &str) -> Option<String> {
+    KEYS.contains(&key)
+        .then(|| format!("in TOML, `{key}` stands before `[hosts]`"))
 }

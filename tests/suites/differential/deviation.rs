@@ -201,8 +201,8 @@ pub(crate) fn is_one_by_one(socket: &Socket, flags: ReceiveFlags) -> bool {
     flags.peek || !matches!(socket.shared.kind, Kind::Datagram | Kind::Raw)
 }
 
-/// An option that the socket does not have is `option-not-supported`
-/// (`socket.wit`); Linux has two ways to say so.
+/// An option that a kind of socket does not have is `option-not-supported`
+/// (`socket.wit`); Linux says `EOPNOTSUPP` as well, depending on which layer it asks.
 pub(crate) fn option_error<T>(result: io::Result<T>) -> Result<T> {
     result.map_err(|error| match error.raw_os_error() {
         Some(libc::EOPNOTSUPP) => Failure::Contract("OptionNotSupported"),

@@ -413,8 +413,5 @@ fn row_detach() {
     });
     assert_eq!(heard, b"before and after");
     // Where nothing is sent, waiting tells that the end has come.
-    assert_eq!(
-        against("moving::detach", |visitor| wait(&visitor)) > 0,
-        true
-    );
+    assert!(against("moving::detach", |visitor| wait(&visitor)) > 0);
 }

@@ -217,7 +217,7 @@ fn row_inet_ntop() {
 fn row_htons() {
     refused(guest("names::htons"), BIND);
     let running = guest("names::htons").allow(LISTEN).start();
-    let port: u16 = running.line().parse().unwrap();
+    let port: u16 = running.line(0).parse().unwrap();
     TcpStream::connect(("127.0.0.1", port)).unwrap();
     running.succeed();
 }
@@ -257,7 +257,7 @@ fn row_address_unix_path() {
     refused(client().allow(&connect), &bind);
     let listen = format!("listen unix:{}", here.display());
     let running = client().policy(granted([connect, listen])).start();
-    assert_eq!(running.line(), here.display().to_string());
+    assert_eq!(running.line(0), here.display().to_string());
     assert_eq!(read_to_end(UnixStream::connect(&here).unwrap()), b"hello");
     running.succeed();
 }
@@ -283,7 +283,7 @@ fn row_address_unix_abstract() {
     refused(client().allow(&connect), &format!("bind unix:@{here}"));
     let listen = format!("listen unix:@{here}");
     let running = client().policy(granted([connect, listen])).start();
-    assert_eq!(running.line(), format!("@{here}"));
+    assert_eq!(running.line(0), format!("@{here}"));
     let visitor = open();
     visitor.connect(&address(&here)).unwrap();
     assert_eq!(read_to_end(visitor), b"hello");

@@ -44,7 +44,7 @@ fn serving_at(folder: &TempDir, behaviour: &str, asks: &str, kind: &str) -> Runn
     let running = server()
         .allow(&format!("listen {kind}:{}", path.display()))
         .start();
-    assert_eq!(running.line(), path.display().to_string());
+    assert_eq!(running.line(0), path.display().to_string());
     running
 }
 

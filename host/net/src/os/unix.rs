@@ -95,12 +95,12 @@ impl Located {
             Place::Abstract => abstract_address(&self.name),
             Place::Folder(folder) => {
                 let (_, last) = self.name.as_path().and_then(split).ok_or(Errno::INVAL)?;
-                let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+                let mut path = format!("/proc/thread-self/fd/{}/", folder.as_raw_fd()).into_bytes();
                 path.extend_from_slice(last);
                 Ok(SocketAddrUnix::new(path)?)
             }
             Place::Socket(socket) => {
-                let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
+                let path = format!("/proc/thread-self/fd/{}", socket.as_raw_fd());
                 Ok(SocketAddrUnix::new(path)?)
             }
         }

@@ -97,7 +97,7 @@ fn root() -> io::Result<OwnedFd> {
 
 /// Where what is held is, without links on the way.
 fn path_of(handle: &OwnedFd) -> io::Result<Vec<u8>> {
-    let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    let link = format!("/proc/thread-self/fd/{}", handle.as_raw_fd());
     Ok(readlink(link, Vec::new())?.into_bytes())
 }
 

@@ -12,7 +12,7 @@ use crate::quoted::Quoted;
 use crate::range::Range;
 use crate::suggestion::did_you_mean;
 use crate::verb::Verb;
-use crate::{GrantError, Group, Name, Protocol, UnixKind};
+use crate::{GrantError, Group, Name, NameError, Protocol, UnixKind};
 
 pub(crate) fn endpoint(
     verb: Verb,
@@ -53,6 +53,11 @@ pub(crate) fn host(verb: Verb, text: Fragment<'_>) -> Result<HostPattern, GrantE
     }
     if let Some(parent) = text.strip_prefix("*.") {
         return Ok(HostPattern::Names(NamePattern::Under(name(parent)?)));
+    }
+    if text.text.is_empty() && verb.is_local() {
+        return Err(text
+            .error(NameError::Empty.to_string())
+            .hint("every address of this machine is `*`"));
     }
     match network::range(text)? {
         Some(range) => Ok(HostPattern::Addresses(as_destination(verb, range))),
@@ -179,6 +184,16 @@ fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
     }
     let error = text.error("the protocol is missing");
     match text.split_once(":") {
+        Some(_) if text.text.contains("//") => error.hint(example(verb)),
+        Some((host, ports)) if host.text.is_empty() && looks_like_ports(ports.text) => {
+            match verb.is_local() {
+                true => error.hint(format!(
+                    "did you mean `{verb} tcp://*{}`?",
+                    Quoted(text.text)
+                )),
+                false => error.hint(example(verb)),
+            }
+        }
         Some((_, ports)) if looks_like_ports(ports.text) => error.hint(format!(
             "did you mean `{verb} tcp://{}`?",
             Quoted(text.text)

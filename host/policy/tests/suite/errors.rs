@@ -63,6 +63,21 @@ fn endpoints_say_what_is_missing() {
         "the protocol is missing; did you mean `connect tcp://a.b:80`?",
     );
     mistake(
+        "listen :80",
+        ":80",
+        "the protocol is missing; did you mean `listen tcp://*:80`?",
+    );
+    mistake(
+        "connect :80",
+        ":80",
+        "the protocol is missing; write for example `connect tcp://127.0.0.1:8080`",
+    );
+    mistake(
+        "listen tcp//a.b:80",
+        "tcp//a.b:80",
+        "the protocol is missing; write for example `listen tcp://127.0.0.1:8080`",
+    );
+    mistake(
         "connect tcp://a.b",
         "",
         "the port is missing; write for example `tcp://example.com:443`, or `:*` for every port",
@@ -149,6 +164,11 @@ fn hosts_are_checked() {
         "a number is not a name, and not an IPv4 address in dotted decimal",
     );
     mistake("connect tcp://:80", "", "the name is empty");
+    mistake(
+        "listen tcp://:80",
+        "",
+        "the name is empty; every address of this machine is `*`",
+    );
     mistake(
         "connect tcp://me@a.b:80",
         "me@a.b",

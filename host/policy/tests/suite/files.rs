@@ -132,6 +132,16 @@ fn hosts_are_names_and_addresses() {
          policy.toml:5:7: `b` is not an IP address\n\
          policy.toml:5:12: `127.1` is not an IP address",
     );
+    mistakes(
+        "version = 1\n[hosts]\na.b = [\"10.0.0.5\"]",
+        "policy.toml:3:1: a host is a list of addresses, as strings\n  \
+         hint: a name with dots stands in quotes",
+    );
+    mistakes(
+        "version = 1\n[hosts]\nallow = [\"resolve a.b\"]",
+        "policy.toml:3:11: `resolve a.b` is not an IP address\n  \
+         hint: in TOML, `allow` stands before `[hosts]`",
+    );
 }
 
 #[test]

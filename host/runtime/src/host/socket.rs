@@ -232,7 +232,7 @@ fn no_such_option(failure: Failure) -> Failure {
         Failure::Error(error) if error.code() == ErrorCode::NotSupported => {
             ErrorCode::OptionNotSupported.into()
         }
-        failure => failure,
+        failure @ (Failure::Error(_) | Failure::Trap(_)) => failure,
     }
 }
 

@@ -245,7 +245,7 @@ pub(super) fn so_sndtimeo(args: &[&str]) -> io::Result<()> {
     assert_eq!(stream.write_timeout()?, Some(A_WHILE));
     let mut last = Instant::now();
     let error = loop {
-        match (&stream).write(&[0; 65536]) {
+        match stream.as_socket().send(&[0; 65536]) {
             Ok(_) => last = Instant::now(),
             Err(error) => break error,
         }
