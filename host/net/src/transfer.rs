@@ -121,7 +121,9 @@ impl Socket {
                 false => self.gather(maximum, options, wait).await,
             };
         }
-        self.fill_to_low_water_mark(wait).await?;
+        if !options.out_of_band {
+            self.fill_to_low_water_mark(wait).await?;
+        }
         let (data, _) = self.receive_some(maximum, options, wait).await?;
         Ok(data)
     }

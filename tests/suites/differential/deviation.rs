@@ -5,10 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::result;
 
 use portcullis_test_operations::{Family, Kind, OptionName, OptionValue, Place, ReceiveFlags};
@@ -92,16 +91,11 @@ pub(crate) fn prepare(shared: &Shared) -> Result<()> {
 /// `bind`, of which each socket has one that succeeds (`socket.wit`). Linux looks
 /// whether a unix path is taken before it says so, and has unnamed ones succeed.
 pub(crate) fn own_address(socket: &Socket, place: &Place) -> Result<Sockaddr> {
-    let address = peer_address(socket, place)?;
+    must_fit(socket, place)?;
     if socket.shared.contract.bound.get() {
-        // The folder is found before that (`os/unix.rs` of the host).
-        if let Place::Path(path) = place {
-            let folder = Path::new(OsStr::from_bytes(path)).parent().unwrap();
-            fs::metadata(folder.join("."))?;
-        }
         return Err(Failure::Contract("InvalidArgument"));
     }
-    Ok(address)
+    Ok(sockaddr(place))
 }
 
 /// An internet socket takes addresses of its own family. Linux says so too, or
@@ -109,7 +103,7 @@ pub(crate) fn own_address(socket: &Socket, place: &Place) -> Result<Sockaddr> {
 ///
 /// What does not fit into `sockaddr_un` cannot be shown to Linux; libraries say
 /// `ENAMETOOLONG`. One byte is always for the NUL.
-pub(crate) fn peer_address(socket: &Socket, place: &Place) -> Result<Sockaddr> {
+fn must_fit(socket: &Socket, place: &Place) -> Result<()> {
     let fits = match (socket.shared.family, place) {
         (Family::Inet, Place::Inet(address)) => address.is_ipv4(),
         (Family::Inet6, Place::Inet(address)) => address.is_ipv6(),
@@ -123,6 +117,20 @@ pub(crate) fn peer_address(socket: &Socket, place: &Place) -> Result<Sockaddr> {
         && name.len() > 107
     {
         return Err(Failure::Contract("NameTooLong"));
+    }
+    Ok(())
+}
+
+/// To connect to the unspecified address is to connect to loopback
+/// (docs/policy.md): to IPv6's, where Linux takes the one of the family that the
+/// socket has come to use.
+pub(crate) fn peer_address(socket: &Socket, place: &Place) -> Result<Sockaddr> {
+    must_fit(socket, place)?;
+    if let Place::Inet(SocketAddr::V6(address)) = place
+        && address.ip().is_unspecified()
+    {
+        let loopback = (Ipv6Addr::LOCALHOST, address.port()).into();
+        return Ok(sockaddr(&Place::Inet(loopback)));
     }
     Ok(sockaddr(place))
 }

@@ -167,6 +167,21 @@ pub(crate) fn sequences() -> Vec<(&'static str, Vec<Operation>)> {
             ],
         ),
         (
+            "a low-water mark keeps nobody from urgent data",
+            vec![
+                Operation::Pair(Family::Unix, Kind::Stream, 0),
+                Operation::SetOption(LAST, OptionName::ReceiveLowWaterMark, Some(4)),
+                Operation::Receive(
+                    LAST,
+                    100,
+                    ReceiveFlags {
+                        out_of_band: true,
+                        ..WAITING
+                    },
+                ),
+            ],
+        ),
+        (
             "a wait for datagrams ends when receiving is shut down",
             vec![
                 Operation::Open(Family::Inet, Kind::Datagram, 0),
