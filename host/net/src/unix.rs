@@ -60,7 +60,6 @@ impl Socket {
             judged.map_err(|denial| network.refuse_as(permit.request(), &denial))?;
         let mut place = self.shared.unix.lock();
         if place.bound.is_some() {
-            os::vacant(&located)?;
             return Err(ErrorCode::InvalidArgument.into());
         }
         os::bind(&self.shared.os, &permit, &real, &located)?;

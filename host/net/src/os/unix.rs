@@ -137,7 +137,9 @@ pub(crate) fn bind(
     match (located.place()?, asked.request().name().as_path()) {
         (Place::Folder(folder), Some(path)) => {
             let (_, last) = split(path).ok_or(Errno::INVAL)?;
-            vacant(located)?;
+            if is_there(folder, last)? {
+                return Err(Errno::ADDRINUSE.into());
+            }
             let address = SocketAddrUnix::new(OsStr::from_bytes(path))?;
             match bind_within(socket, folder, &address)? {
                 Confined::Bound if is_there(folder, last)? => Ok(()),
@@ -150,18 +152,6 @@ pub(crate) fn bind(
             Ok(rustix::net::bind(socket, &located.address()?)?)
         }
     }
-}
-
-/// Whether a socket can be made there, as far as the place goes. The OS looks at
-/// that before it looks at the socket.
-pub(crate) fn vacant(located: &Located) -> io::Result<()> {
-    let last = located.name.as_path().and_then(split);
-    if let (Place::Folder(folder), Some((_, last))) = (located.place()?, last)
-        && is_there(folder, last)?
-    {
-        return Err(Errno::ADDRINUSE.into());
-    }
-    Ok(())
 }
 
 fn is_there(folder: &OwnedFd, name: &[u8]) -> io::Result<bool> {
