@@ -111,7 +111,11 @@ fn list(workspace: &Workspace, which: &[&str]) -> Result<BTreeSet<String>> {
         .args(which);
     let listed = child::run_quietly(&mut cargo, LIMIT)?;
     if !listed.status.success() {
-        bail!("the tests do not build:\n{}", listed.stderr);
+        bail!(
+            "the tests do not build: {}\n{}",
+            listed.status,
+            listed.stderr
+        );
     }
     Ok(listed
         .stdout
