@@ -44,9 +44,21 @@ impl Accept {
     fn endpoint(&self) -> &Endpoint {
         self.listener.facing(self.peer)
     }
+
+    /// The grant to listen there, for this peer alone.
+    fn remedy(&self) -> SocketGrant {
+        SocketGrant {
+            from: Some(Ranges::from(Range::from(self.peer.ip()))),
+            ..self.endpoint().grant(Verb::Listen)
+        }
+    }
 }
 
-impl Request for Accept {}
+impl Request for Accept {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.remedy().into())
+    }
+}
 
 impl Decide for Accept {
     fn decide(&self, layer: &Layer) -> Verdict {
@@ -73,11 +85,7 @@ impl Decide for Accept {
             },
             None => layer.silence(Verb::Listen, &query),
         };
-        let remedy = SocketGrant {
-            from: Some(Ranges::from(Range::from(peer))),
-            ..endpoint.grant(Verb::Listen)
-        };
-        Err(Refusal::new(reason, remedy))
+        Err(Refusal::new(reason, self.remedy()))
     }
 }
 

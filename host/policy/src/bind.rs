@@ -8,7 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::layer::Layer;
 use crate::request::{Decide, Request, Verdict};
 use crate::verb::Verb;
-use crate::{Name, Protocol};
+use crate::{Grant, Name, Protocol};
 
 /// A request to bind a socket: POSIX `bind`.
 #[derive(Clone, Debug)]
@@ -42,7 +42,11 @@ impl Bind {
     }
 }
 
-impl Request for Bind {}
+impl Request for Bind {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.0.grant(Verb::Bind).into())
+    }
+}
 
 impl Decide for Bind {
     fn decide(&self, layer: &Layer) -> Verdict {

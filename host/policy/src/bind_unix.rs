@@ -6,7 +6,7 @@ use crate::layer::Layer;
 use crate::request::{Decide, Request, Verdict};
 use crate::unix_endpoint::UnixEndpoint;
 use crate::verb::Verb;
-use crate::{UnixKind, UnixName};
+use crate::{Grant, UnixKind, UnixName};
 
 /// A request to bind a unix socket: POSIX `bind`.
 #[derive(Clone, Debug)]
@@ -29,7 +29,11 @@ impl BindUnix {
     }
 }
 
-impl Request for BindUnix {}
+impl Request for BindUnix {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.0.grant(Verb::Bind).into())
+    }
+}
 
 impl Decide for BindUnix {
     fn decide(&self, layer: &Layer) -> Verdict {

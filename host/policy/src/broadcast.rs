@@ -48,7 +48,11 @@ impl Broadcast {
     }
 }
 
-impl Request for Broadcast {}
+impl Request for Broadcast {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(Self::grant().into())
+    }
+}
 
 impl Decide for Broadcast {
     fn decide(&self, layer: &Layer) -> Verdict {

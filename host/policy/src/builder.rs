@@ -10,7 +10,7 @@ use crate::grant::Kind;
 use crate::layer::Layer;
 use crate::quoted::Quoted;
 use crate::socket_grant::Role;
-use crate::{Grant, GrantError, Name, Policy, PolicyError};
+use crate::{Grant, GrantError, Limits, Name, Policy, PolicyError};
 
 /// Collects grants and denies into one [`Policy`]. What is given more than
 /// once adds up, in any order.
@@ -18,6 +18,7 @@ use crate::{Grant, GrantError, Name, Policy, PolicyError};
 pub struct PolicyBuilder {
     pub(crate) allow: Vec<Grant>,
     pub(crate) deny: Vec<Grant>,
+    pub(crate) limits: Limits,
     pub(crate) host_name: Option<Name>,
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -54,6 +55,13 @@ impl PolicyBuilder {
         self.flag("--deny", Role::Deny, text)
     }
 
+    /// Adds limits; of those given more than once the tighter holds.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = self.limits.and(limits);
+        self
+    }
+
     /// Compiles the policy, or tells everything that is wrong with it.
     pub fn build(self) -> Result<Policy, PolicyError> {
         if !self.diagnostics.is_empty() {
@@ -62,6 +70,7 @@ impl PolicyBuilder {
         Ok(Policy::new(Layer::new(
             self.allow,
             &self.deny,
+            self.limits,
             self.host_name,
             self.hosts,
         )))

@@ -8,7 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::layer::Layer;
 use crate::request::{Decide, Request, Verdict};
 use crate::verb::Verb;
-use crate::{Canonical, Name, Protocol};
+use crate::{Canonical, Grant, Name, Protocol};
 
 /// A request to connect, or to send a datagram: POSIX `connect` and `sendto`.
 #[derive(Clone, Debug)]
@@ -45,7 +45,11 @@ impl Connect {
     }
 }
 
-impl Request for Connect {}
+impl Request for Connect {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.0.grant(Verb::Connect).into())
+    }
+}
 
 impl Decide for Connect {
     fn decide(&self, layer: &Layer) -> Verdict {

@@ -7,7 +7,7 @@ use crate::layer::Layer;
 use crate::request::{Decide, Request, Verdict};
 use crate::unix_endpoint::UnixEndpoint;
 use crate::verb::Verb;
-use crate::{UnixKind, UnixName};
+use crate::{Grant, UnixKind, UnixName};
 
 /// A request to connect to a unix socket, or to send it one datagram: POSIX
 /// `connect` and `sendto`.
@@ -31,7 +31,11 @@ impl ConnectUnix {
     }
 }
 
-impl Request for ConnectUnix {}
+impl Request for ConnectUnix {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.0.grant(Verb::Connect).into())
+    }
+}
 
 impl Decide for ConnectUnix {
     fn decide(&self, layer: &Layer) -> Verdict {

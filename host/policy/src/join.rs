@@ -8,7 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::layer::Layer;
 use crate::request::{Decide, Refusal, Request, Verdict};
 use crate::verb::Verb;
-use crate::{Protocol, Reason};
+use crate::{Grant, Protocol, Reason};
 
 /// A request for membership in a multicast group: `IP_ADD_MEMBERSHIP`, and
 /// `IPV6_JOIN_GROUP` (RFC 3493, section 5.2).
@@ -33,7 +33,12 @@ impl Join {
     }
 }
 
-impl Request for Join {}
+impl Request for Join {
+    fn narrowest(&self) -> Option<Grant> {
+        let is_multicast = self.group().is_multicast();
+        is_multicast.then(|| self.0.grant(Verb::Join).into())
+    }
+}
 
 impl Decide for Join {
     fn decide(&self, layer: &Layer) -> Verdict {

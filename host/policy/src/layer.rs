@@ -11,7 +11,7 @@ use crate::request::{Refusal, Verdict};
 use crate::rules::Rules;
 use crate::socket_grant::Role;
 use crate::verb::Verb;
-use crate::{Grant, Name, Reason};
+use crate::{Grant, Limits, Name, Reason};
 
 /// What one builder built.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub struct Layer {
     pub(crate) deny: Arc<Rules>,
     /// The allows once more, in order: to find the nearest one for a denial.
     allowed: Vec<Grant>,
+    pub(crate) limits: Limits,
     pub(crate) host_name: Option<Name>,
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
     /// `hosts` the other way round; of each address, the names in order.
@@ -37,6 +38,7 @@ impl Layer {
     pub(crate) fn new(
         allow: Vec<Grant>,
         deny: &[Grant],
+        limits: Limits,
         host_name: Option<Name>,
         hosts: HashMap<Name, Vec<IpAddr>>,
     ) -> Self {
@@ -44,6 +46,7 @@ impl Layer {
             allow: Rules::new(Role::Allow, &allow),
             deny: Arc::new(Rules::new(Role::Deny, deny)),
             allowed: allow,
+            limits,
             host_name,
             hosts_by_address: by_address(&hosts),
             hosts,
@@ -57,6 +60,7 @@ impl Layer {
             allow: Rules::new(Role::Allow, &allowed),
             deny: Arc::clone(&self.deny),
             allowed,
+            limits: self.limits,
             host_name: self.host_name.clone(),
             hosts: self.hosts.clone(),
             hosts_by_address: self.hosts_by_address.clone(),

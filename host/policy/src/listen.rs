@@ -89,7 +89,11 @@ impl Listen {
     }
 }
 
-impl Request for Listen {}
+impl Request for Listen {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.remedy().into())
+    }
+}
 
 impl Decide for Listen {
     fn decide(&self, layer: &Layer) -> Verdict {

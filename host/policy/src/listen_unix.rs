@@ -7,7 +7,7 @@ use crate::layer::Layer;
 use crate::request::{Decide, Request, Verdict};
 use crate::unix_endpoint::UnixEndpoint;
 use crate::verb::Verb;
-use crate::{UnixKind, UnixName};
+use crate::{Grant, UnixKind, UnixName};
 
 /// A request to listen on a unix socket and to accept connections there, or to
 /// receive datagrams: POSIX `bind`, `listen` and `accept`.
@@ -31,7 +31,11 @@ impl ListenUnix {
     }
 }
 
-impl Request for ListenUnix {}
+impl Request for ListenUnix {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.0.grant(Verb::Listen).into())
+    }
+}
 
 impl Decide for ListenUnix {
     fn decide(&self, layer: &Layer) -> Verdict {

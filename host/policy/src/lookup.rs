@@ -125,7 +125,11 @@ impl Lookup {
     }
 }
 
-impl Request for Lookup {}
+impl Request for Lookup {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.remedy())
+    }
+}
 
 impl Decide for Lookup {
     fn decide(&self, layer: &Layer) -> Verdict {

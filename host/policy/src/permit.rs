@@ -1,7 +1,7 @@
 //! The proof that a request passed. It must not be made anywhere but in
 //! `Policy::check`, nor be copied.
 
-use crate::{Grant, Request};
+use crate::{Denial, Grant, Request};
 
 /// Proof that a policy allows a request: what the code that opens sockets asks
 /// for, and uses up.
@@ -19,11 +19,16 @@ use crate::{Grant, Request};
 pub struct Permit<R> {
     request: R,
     grant: Option<Grant>,
+    shadowed: Option<Denial>,
 }
 
 impl<R: Request> Permit<R> {
-    pub(crate) fn new(request: R, grant: Option<Grant>) -> Self {
-        Self { request, grant }
+    pub(crate) fn new(request: R, grant: Option<Grant>, shadowed: Option<Denial>) -> Self {
+        Self {
+            request,
+            grant,
+            shadowed,
+        }
     }
 
     /// The request that passed.
@@ -40,5 +45,11 @@ impl<R: Request> Permit<R> {
     /// innermost layer needs no grant, as to look `localhost` up.
     pub fn grant(&self) -> Option<&Grant> {
         self.grant.as_ref()
+    }
+
+    /// What would have been the denial, had the policy not been
+    /// [shadowed](crate::Policy::shadowed). None where the request passed.
+    pub fn shadowed(&self) -> Option<&Denial> {
+        self.shadowed.as_ref()
     }
 }

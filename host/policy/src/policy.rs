@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::layer::Layer;
-use crate::{Canonical, Denial, Grant, Name, Permit, PolicyBuilder, Request};
+use crate::{Canonical, Denial, Grant, Limits, Name, Permit, PolicyBuilder, Request};
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
 ///
@@ -15,6 +15,8 @@ use crate::{Canonical, Denial, Grant, Name, Permit, PolicyBuilder, Request};
 pub struct Policy {
     outer: Arc<Layer>,
     inner: Arc<[Arc<Layer>]>,
+    /// How many of the layers let everything pass, from the outermost on.
+    shadowed: usize,
 }
 
 impl Policy {
@@ -27,19 +29,36 @@ impl Policy {
         Self {
             outer: Arc::new(layer),
             inner: Arc::default(),
+            shadowed: 0,
         }
     }
 
     /// Decides about a request: every layer must allow it, and the first that
     /// does not is reported.
     pub fn check<R: Request>(&self, request: R) -> Result<Permit<R>, Denial> {
-        let mut grant = None;
-        for layer in self.layers() {
-            grant = request
-                .decide(layer)
-                .map_err(|refusal| Denial::new(&request, refusal))?;
+        let (mut grant, mut shadowed) = (None, None);
+        for (index, layer) in self.layers().enumerate() {
+            match request.decide(layer) {
+                Ok(allowing) => grant = allowing,
+                Err(refusal) => {
+                    let denial = Denial::new(&request, refusal);
+                    if index >= self.shadowed {
+                        return Err(denial);
+                    }
+                    shadowed = shadowed.or(Some(denial));
+                }
+            }
         }
-        Ok(Permit::new(request, grant))
+        Ok(Permit::new(request, grant, shadowed))
+    }
+
+    /// The policy that lets everything pass and tells of each permit what would
+    /// have been the denial: to try a policy out, and to learn one. Layers that
+    /// [`Policy::and`] adds to it deny as ever.
+    #[must_use]
+    pub fn shadowed(mut self) -> Self {
+        self.shadowed = self.depth();
+        self
     }
 
     /// The policy that allows only what both allow: this one's layers, and
@@ -54,6 +73,7 @@ impl Policy {
                 .chain(narrower.layers())
                 .cloned()
                 .collect(),
+            shadowed: self.shadowed,
         }
     }
 
@@ -66,7 +86,14 @@ impl Policy {
             inner: (self.inner.iter())
                 .map(|layer| Arc::new(layer.granting(grant)))
                 .collect(),
+            shadowed: self.shadowed,
         }
+    }
+
+    /// How much a guest may use: of each limit the tightest of all layers.
+    pub fn limits(&self) -> Limits {
+        let layers = self.layers();
+        layers.fold(Limits::default(), |limits, layer| limits.and(layer.limits))
     }
 
     /// How many layers there are: one, and those that [`Policy::and`] added.

@@ -23,7 +23,10 @@ use crate::{Grant, Reason};
 /// [`ListenUnix`]: crate::ListenUnix
 /// [`Lookup`]: crate::Lookup
 /// [`Reverse`]: crate::Reverse
-pub trait Request: Decide + fmt::Debug + fmt::Display {}
+pub trait Request: Decide + fmt::Debug + fmt::Display {
+    /// The narrowest grant that would allow it; none where no grant can.
+    fn narrowest(&self) -> Option<Grant>;
+}
 
 /// How a request is held against one layer. Being unnameable outside, it seals
 /// [`Request`].

@@ -67,6 +67,10 @@ impl Reverse {
         })
     }
 
+    fn remedy(&self) -> Grant {
+        NamePattern::Exact(self.name.clone()).into()
+    }
+
     fn differences(&self, grant: &Grant) -> Option<Differences> {
         match grant.kind() {
             Kind::Socket(grant) => Differences::few([
@@ -81,7 +85,11 @@ impl Reverse {
     }
 }
 
-impl Request for Reverse {}
+impl Request for Reverse {
+    fn narrowest(&self) -> Option<Grant> {
+        Some(self.remedy())
+    }
+}
 
 impl Decide for Reverse {
     fn decide(&self, layer: &Layer) -> Verdict {
@@ -92,7 +100,7 @@ impl Decide for Reverse {
             Some(grant) => Ok(Some(grant)),
             None => Err(Refusal::new(
                 layer.no_grant(|grant| self.differences(grant)),
-                NamePattern::Exact(self.name.clone()),
+                self.remedy(),
             )),
         }
     }

@@ -28,7 +28,7 @@ impl UnixEndpoint {
     }
 
     /// The narrowest grant that covers the endpoint.
-    fn grant(&self, verb: Verb) -> UnixGrant {
+    pub(crate) fn grant(&self, verb: Verb) -> UnixGrant {
         UnixGrant {
             verb,
             kind: self.kind,

@@ -24,6 +24,7 @@ mod openings;
 mod policies;
 mod properties;
 mod reverse;
+mod shadow;
 mod strategies;
 mod unix;
 mod unix_names;
