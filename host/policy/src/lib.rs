@@ -107,6 +107,7 @@
 //! Port 0, "the system chooses", is covered by `*` and by an explicit `0` only.
 
 mod accept;
+mod any_request;
 mod bind;
 mod bind_unix;
 mod broadcast;
@@ -161,8 +162,10 @@ mod unix_kind;
 mod unix_name;
 mod unix_pattern;
 mod verb;
+mod zone;
 
 pub use accept::Accept;
+pub use any_request::AnyRequest;
 pub use bind::Bind;
 pub use bind_unix::BindUnix;
 pub use broadcast::Broadcast;

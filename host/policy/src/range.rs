@@ -64,6 +64,10 @@ impl fmt::Display for Range {
 pub(crate) struct Ranges(Vec<Range>);
 
 impl Ranges {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Range> {
+        self.0.iter()
+    }
+
     /// Whether one of the ranges holds all of `network`.
     pub(crate) fn cover(&self, network: &IpNet) -> bool {
         self.0.iter().any(|range| range.covers(network))

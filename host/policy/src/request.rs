@@ -10,9 +10,11 @@ use crate::{Grant, Reason};
 ///
 /// Displays in the grammar of a grant. Implemented by [`Accept`], [`Bind`],
 /// [`BindUnix`], [`Broadcast`], [`Connect`], [`ConnectUnix`], [`Join`],
-/// [`Listen`], [`ListenUnix`], [`Lookup`] and [`Reverse`], and by nothing else.
+/// [`Listen`], [`ListenUnix`], [`Lookup`] and [`Reverse`], and by [`AnyRequest`],
+/// which is one of them.
 ///
 /// [`Accept`]: crate::Accept
+/// [`AnyRequest`]: crate::AnyRequest
 /// [`Bind`]: crate::Bind
 /// [`BindUnix`]: crate::BindUnix
 /// [`Broadcast`]: crate::Broadcast

@@ -23,6 +23,7 @@ mod names;
 mod openings;
 mod policies;
 mod properties;
+mod requests;
 mod reverse;
 mod shadow;
 mod strategies;
