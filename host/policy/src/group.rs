@@ -76,6 +76,16 @@ impl Group {
         }
     }
 
+    /// The networks that make up the group, and those that it leaves out of them.
+    pub(crate) fn parts(self) -> (&'static [IpNet], &'static [IpNet]) {
+        match self {
+            Self::Public => (&UNICAST, &SPECIAL),
+            Self::Any | Self::LinkLocal | Self::Loopback | Self::Multicast | Self::Private => {
+                (self.networks(), &[])
+            }
+        }
+    }
+
     /// Whether all of `network` lies in the group.
     pub(crate) fn covers(self, network: &IpNet) -> bool {
         match self {

@@ -20,6 +20,8 @@ pub struct Layer {
     pub(crate) deny: Arc<Rules>,
     /// The allows once more, in order: to find the nearest one for a denial.
     allowed: Vec<Grant>,
+    /// The denies once more, in order.
+    denied: Arc<[Grant]>,
     pub(crate) limits: Limits,
     pub(crate) host_name: Option<Name>,
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
@@ -46,6 +48,7 @@ impl Layer {
             allow: Rules::new(Role::Allow, &allow),
             deny: Arc::new(Rules::new(Role::Deny, deny)),
             allowed: allow,
+            denied: deny.into(),
             limits,
             host_name,
             hosts_by_address: by_address(&hosts),
@@ -60,11 +63,18 @@ impl Layer {
             allow: Rules::new(Role::Allow, &allowed),
             deny: Arc::clone(&self.deny),
             allowed,
+            denied: Arc::clone(&self.denied),
             limits: self.limits,
             host_name: self.host_name.clone(),
             hosts: self.hosts.clone(),
             hosts_by_address: self.hosts_by_address.clone(),
         }
+    }
+
+    /// The grants and denies, in order.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (Role, &Grant)> {
+        let allowed = self.allowed.iter().map(|grant| (Role::Allow, grant));
+        allowed.chain(self.denied.iter().map(|deny| (Role::Deny, deny)))
     }
 
     /// The whole decision about what one question asks. `remedy` is the

@@ -49,7 +49,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn operation(self) -> Option<(Verb, Protocol, u16)> {
+    pub(crate) fn operation(self) -> Option<(Verb, Protocol, u16)> {
         match self {
             Self::Bind { protocol, port } => Some((Verb::Bind, protocol, port)),
             Self::Connect { protocol, port } => Some((Verb::Connect, protocol, port)),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::layer::Layer;
+use crate::socket_grant::Role;
 use crate::{Canonical, Denial, Grant, Limits, Name, Permit, PolicyBuilder, Request};
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
@@ -128,6 +129,16 @@ impl Policy {
                 self.hosts(name)
                     .is_some_and(|addresses| addresses.contains(&address))
             })
+    }
+
+    /// The grants and denies of all layers, in order.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (Role, &Grant)> {
+        self.layers().flat_map(|layer| layer.lines())
+    }
+
+    /// The names in the `[hosts]` tables of all layers.
+    pub(crate) fn listed_hosts(&self) -> impl Iterator<Item = &Name> {
+        self.layers().flat_map(|layer| layer.hosts.keys())
     }
 
     fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {

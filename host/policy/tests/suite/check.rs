@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use portcullis_policy::{
-    Accept, Bind, BindUnix, Broadcast, Connect, ConnectUnix, Denial, Grant, Join, Listen,
-    ListenUnix, Lookup, Name, Policy, Protocol, Purpose, Request, Reverse, UnixKind, UnixName,
+    Accept, AnyRequest, Bind, BindUnix, Broadcast, Connect, ConnectUnix, Denial, Grant, Join,
+    Listen, ListenUnix, Lookup, Name, Policy, Protocol, Purpose, Reverse, UnixKind, UnixName,
 };
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,52 +50,58 @@ pub(crate) fn denial(policy_text: &str, request: &str) -> Denial {
 /// The grant that allowed, if it took one.
 pub(crate) type Answer = Result<Option<Grant>, Denial>;
 
-/// Reads a request and holds it against a policy:
-/// `connect tcp://10.0.0.5:5432 [named db.internal]`, and so for `bind` and
+/// Reads a request, and holds it against a policy.
+#[track_caller]
+pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
+    let permit = policy.check(read(request))?;
+    Ok(permit.grant().cloned())
+}
+
+/// Reads a request: `connect tcp://10.0.0.5:5432 [named db.internal]`, and so for `bind` and
 /// `listen`; `listen tcp://[::]:80 dual`; `accept tcp://127.0.0.1:80 [dual]
 /// from 10.1.2.3:999`; `lookup connect tcp db.internal 5432`; `resolve name`;
 /// `connect unix:/run/app.sock`, `bind unixgram:@name`, `listen unix:@*` for a
 /// name that the system chooses; `join udp://224.0.0.251:5353`; `broadcast`;
 /// `reverse 10.0.0.5`.
 #[track_caller]
-pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
-    let words: Vec<&str> = request.split(' ').collect();
+pub(crate) fn read(text: &str) -> AnyRequest {
+    let words: Vec<&str> = text.split(' ').collect();
     match words.as_slice() {
         [verb, name] if name.starts_with("unix") => {
             let (kind, name) = read_unix(name);
             match *verb {
-                "bind" => answer(policy, BindUnix::new(kind, name)),
-                "connect" => answer(policy, ConnectUnix::new(kind, name)),
-                "listen" => answer(policy, ListenUnix::new(kind, name)),
-                _ => panic!("no request: {request}"),
+                "bind" => AnyRequest::BindUnix(BindUnix::new(kind, name)),
+                "connect" => AnyRequest::ConnectUnix(ConnectUnix::new(kind, name)),
+                "listen" => AnyRequest::ListenUnix(ListenUnix::new(kind, name)),
+                _ => panic!("no request: {text}"),
             }
         }
         ["join", endpoint] => {
             let (_, address) = read_endpoint(endpoint);
-            answer(policy, Join::new(address.ip(), address.port()))
+            AnyRequest::Join(Join::new(address.ip(), address.port()))
         }
-        ["broadcast"] => answer(policy, Broadcast::new()),
-        ["reverse", address] => answer(policy, Reverse::new(address.parse().unwrap())),
+        ["broadcast"] => AnyRequest::Broadcast(Broadcast::new()),
+        ["reverse", address] => AnyRequest::Reverse(Reverse::new(address.parse().unwrap())),
         ["connect", endpoint, rest @ ..] => {
             let (protocol, address) = read_endpoint(endpoint);
             let request = Connect::new(protocol, address);
-            match read_name(rest) {
-                Some(name) => answer(policy, request.named(name)),
-                None => answer(policy, request),
-            }
+            AnyRequest::Connect(match read_name(rest) {
+                Some(name) => request.named(name),
+                None => request,
+            })
         }
         ["bind", endpoint, rest @ ..] => {
             let (protocol, address) = read_endpoint(endpoint);
             let request = Bind::new(protocol, address);
-            match read_name(rest) {
-                Some(name) => answer(policy, request.named(name)),
-                None => answer(policy, request),
-            }
+            AnyRequest::Bind(match read_name(rest) {
+                Some(name) => request.named(name),
+                None => request,
+            })
         }
-        ["listen", rest @ ..] => answer(policy, read_listener(rest)),
+        ["listen", rest @ ..] => AnyRequest::Listen(read_listener(rest)),
         ["accept", listener @ .., "from", peer] => {
             let listener = read_listener(listener);
-            answer(policy, Accept::new(&listener, peer.parse().unwrap()))
+            AnyRequest::Accept(Accept::new(&listener, peer.parse().unwrap()))
         }
         ["lookup", verb, protocol, name, port] => {
             let (protocol, port) = (read_protocol(protocol), port.parse().unwrap());
@@ -105,18 +111,13 @@ pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
                 "listen" => Purpose::Listen { protocol, port },
                 _ => panic!("no purpose: {verb}"),
             };
-            answer(policy, Lookup::new(Name::parse(name).unwrap(), purpose))
+            AnyRequest::Lookup(Lookup::new(Name::parse(name).unwrap(), purpose))
         }
-        ["resolve", name] => answer(
-            policy,
-            Lookup::new(Name::parse(name).unwrap(), Purpose::Resolve),
-        ),
-        _ => panic!("no request: {request}"),
+        ["resolve", name] => {
+            AnyRequest::Lookup(Lookup::new(Name::parse(name).unwrap(), Purpose::Resolve))
+        }
+        _ => panic!("no request: {text}"),
     }
-}
-
-fn answer<R: Request>(policy: &Policy, request: R) -> Answer {
-    policy.check(request).map(|permit| permit.grant().cloned())
 }
 
 fn read_listener(words: &[&str]) -> Listen {

@@ -1,10 +1,11 @@
 //! Requests as text: which text is one, and that those which denials print are.
 
-use portcullis_policy::{AnyRequest, Policy};
+use portcullis_policy::AnyRequest;
 use proptest::prelude::*;
 
 use crate::check::{decide, policy};
 use crate::model::Ask;
+use crate::properties::compile;
 use crate::strategies::{ask, rules};
 
 /// The text reads as a request of that kind, and prints as `printed`.
@@ -206,18 +207,6 @@ fn is_told_whole(ask: &Ask) -> bool {
             true
         }
     }
-}
-
-fn compile(rules: &crate::model::Rules) -> Policy {
-    let builder = rules
-        .allow
-        .iter()
-        .fold(Policy::builder(), |b, line| b.allow(&line.to_string()));
-    let builder = rules
-        .deny
-        .iter()
-        .fold(builder, |b, line| b.deny(&line.to_string()));
-    builder.build().unwrap()
 }
 
 proptest! {
