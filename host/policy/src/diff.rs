@@ -22,6 +22,7 @@ use std::fmt;
 pub use change::{Change, Effect};
 pub use settings::Setting;
 
+use crate::diff::items::Items;
 use crate::diff::lookups::{Lookups, broadcast};
 use crate::diff::sockets::Sockets;
 use crate::diff::space::Space;
@@ -142,6 +143,22 @@ impl Diff {
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.settings.is_empty()
     }
+}
+
+/// The addresses where the policy allows what a lookup is for, if the name leads
+/// there: in lists, as after `in`.
+pub(crate) fn destinations(policy: &Policy, lookup: &AnyRequest) -> Vec<String> {
+    let items = Items::of_all(policy.lines());
+    let is_allowed = |address| {
+        let request = lookup.at(address);
+        request.is_some_and(|request| policy.check(request).is_ok())
+    };
+    let allowed = items.items.iter().enumerate();
+    let allowed: Vec<usize> = allowed
+        .filter(|(_, item)| is_allowed(item.address))
+        .map(|(index, _)| index)
+        .collect();
+    wording::addresses(&items, &allowed)
 }
 
 /// What both policies say.

@@ -56,9 +56,9 @@ impl Layer {
         }
     }
 
-    /// The same but for its grants, of which there is only this one.
-    pub(crate) fn granting(&self, grant: &Grant) -> Self {
-        let allowed = vec![grant.clone()];
+    /// The same but for its grants, which are these.
+    pub(crate) fn granting(&self, grants: &[Grant]) -> Self {
+        let allowed = grants.to_vec();
         Self {
             allow: Rules::new(Role::Allow, &allowed),
             deny: Arc::clone(&self.deny),

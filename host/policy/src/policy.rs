@@ -3,6 +3,7 @@
 
 use std::iter;
 use std::net::IpAddr;
+use std::slice;
 use std::sync::Arc;
 
 use crate::layer::Layer;
@@ -82,10 +83,15 @@ impl Policy {
     /// `grant` and nothing else: for a socket that is handed to a guest.
     #[must_use]
     pub fn granting(&self, grant: &Grant) -> Self {
+        self.granting_all(slice::from_ref(grant))
+    }
+
+    /// The same for several grants.
+    pub(crate) fn granting_all(&self, grants: &[Grant]) -> Self {
         Self {
-            outer: Arc::new(self.outer.granting(grant)),
+            outer: Arc::new(self.outer.granting(grants)),
             inner: (self.inner.iter())
-                .map(|layer| Arc::new(layer.granting(grant)))
+                .map(|layer| Arc::new(layer.granting(grants)))
                 .collect(),
             shadowed: self.shadowed,
         }

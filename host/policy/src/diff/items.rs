@@ -4,10 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Group;
 use crate::diff::set::{Interval, Set, address, key};
 use crate::embedded::embedded;
+use crate::grant::Kind;
 use crate::range::Range;
+use crate::socket_grant::Role;
+use crate::{Grant, Group};
 
 /// Addresses in classes. Each range that they were made from holds all of a class
 /// or nothing of it.
@@ -94,6 +96,27 @@ impl Items {
         };
         items.items = items.found(scope);
         items
+    }
+
+    /// Classes for all the ranges of some grants and denies, whatever they are for.
+    pub(crate) fn of_all<'a>(lines: impl Iterator<Item = (Role, &'a Grant)>) -> Self {
+        let (mut ranges, mut denied) = (BTreeSet::new(), BTreeSet::new());
+        for (role, line) in lines {
+            let Kind::Socket(grant) = line.kind() else {
+                continue;
+            };
+            let within = grant.within.iter().flat_map(|ranges| ranges.iter());
+            let home = grant.names(role).map(|names| Range::Group(names.home()));
+            ranges.extend(
+                grant
+                    .addresses(role)
+                    .into_iter()
+                    .chain(within.copied())
+                    .chain(home),
+            );
+            denied.extend(grant.addresses(role).filter(|_| role == Role::Deny));
+        }
+        Self::new(Scope::Destination, &ranges, &denied)
     }
 
     fn found(&self, scope: Scope) -> Vec<Item> {

@@ -80,6 +80,14 @@ fn limits(limits: Limits) -> [(&'static str, Option<String>); 10] {
     ]
 }
 
+impl Limits {
+    /// How many of them are set.
+    pub(crate) fn count(self) -> usize {
+        let limits = limits(self).into_iter();
+        limits.filter(|(_, limit)| limit.is_some()).count()
+    }
+}
+
 /// On one line: `limits sockets: 128 → none`.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
