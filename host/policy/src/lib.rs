@@ -105,6 +105,8 @@
 //! ## Ports
 //!
 //! Port 0, "the system chooses", is covered by `*` and by an explicit `0` only.
+//! A service stands for its port ([`service`]), for the protocols that it is
+//! used with.
 
 mod accept;
 mod bind;
@@ -151,6 +153,7 @@ mod reason;
 mod request;
 mod reverse;
 mod rules;
+pub mod service;
 mod socket_grant;
 mod suggestion;
 mod table;
