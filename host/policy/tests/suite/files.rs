@@ -94,8 +94,8 @@ fn unknown_keys_are_mistakes() {
          policy.toml:3:1: unknown key `zebra`",
     );
     mistakes(
-        "version = 1\n[limits]\nsockets = 128",
-        "policy.toml:2:2: unknown key `limits`\n  hint: limits are not supported yet",
+        "version = 1\nsockets = 128",
+        "policy.toml:2:1: unknown key `sockets`\n  hint: `sockets` stands in `[limits]`",
     );
 }
 
