@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
 use crate::inet::Place;
-use crate::network::{Target, is_explicit};
+use crate::network::Target;
 use crate::os;
 use crate::os::inet::Passage;
 use crate::socket::Socket;
@@ -196,7 +196,7 @@ impl Socket {
             }
             Err(denial) => denial,
         };
-        if !is_explicit(&denial) && network.check_connect(request).is_ok() {
+        if !denial.is_explicit() && network.check_connect(request).is_ok() {
             return Ok(true);
         }
         network.turn_away(&denial);
@@ -209,7 +209,7 @@ impl Socket {
         // Judged once, as long as they go on writing: a policy does not change.
         if !heard(&self.shared.inet.lock()) {
             let verdict = self.shared.network.check_connect(request);
-            if verdict.is_err_and(|denial| is_explicit(&denial)) {
+            if verdict.is_err_and(|denial| denial.is_explicit()) {
                 return;
             }
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use portcullis_policy::{
-    Accept, Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Reason, Request,
+    Accept, Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Request,
 };
 
 use crate::address::{Family, SocketType};
@@ -100,18 +100,14 @@ impl Network {
                 ),
             ));
         }
-        let mut narrower = Policy::builder();
-        for grant in grants {
-            narrower = narrower.allow(grant.as_ref());
+        match self.policy.attenuate(grants) {
+            Ok(policy) => Ok(self.clone().with_policy(policy)),
+            Err(error) => {
+                let first = error.diagnostics().first().map(ToString::to_string);
+                let message = first.unwrap_or_default();
+                Err(Error::new(ErrorCode::InvalidArgument, message))
+            }
         }
-        let narrower = narrower
-            .build()
-            .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
-        let policy = self.policy.and(&narrower);
-        Ok(Self {
-            policy,
-            ..self.clone()
-        })
     }
 
     /// The same for another guest, which has looked nothing up yet.
@@ -183,7 +179,7 @@ impl Network {
     /// Asks the policy whether it denies a request, whatever it grants.
     pub(crate) fn check_denies<R: Request>(&self, request: R) -> Result<(), Error> {
         match self.policy.check(request) {
-            Err(denial) if is_explicit(&denial) => Err(self.refuse(&denial)),
+            Err(denial) if denial.is_explicit() => Err(self.refuse(&denial)),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -241,7 +237,7 @@ impl Network {
         let permit = match self.policy.check(request.clone()) {
             Ok(permit) => Some(permit),
             // What the policy itself has told is no secret, and nobody is asked.
-            Err(denial) if is_own && !is_explicit(&denial) => None,
+            Err(denial) if is_own && !denial.is_explicit() => None,
             Err(denial) => return Err(self.refuse(&denial)),
         };
         if name.is_localhost() {
@@ -259,7 +255,7 @@ impl Network {
         for alias in &answer.chain {
             // The guest did not ask for the alias, and does not hear of it.
             match self.policy.check(Lookup::new(alias.clone(), purpose)) {
-                Err(denial) if is_explicit(&denial) => {
+                Err(denial) if denial.is_explicit() => {
                     return Err(self.refuse_as(&request, &denial));
                 }
                 Ok(_) | Err(_) => {}
@@ -285,12 +281,12 @@ impl Network {
             for pin in self.guest.pins.of(request.address().ip()) {
                 match self.policy.check(request.clone().named(pin.name)) {
                     Ok(permit) if verdict.is_err() => verdict = Ok(permit),
-                    Err(denial) if is_explicit(&denial) => return Err(denial),
+                    Err(denial) if denial.is_explicit() => return Err(denial),
                     Ok(_) | Err(_) => {}
                 }
                 for alias in pin.chain.iter() {
                     match self.policy.check(request.clone().named(alias.clone())) {
-                        Err(denial) if is_explicit(&denial) => return Err(denial),
+                        Err(denial) if denial.is_explicit() => return Err(denial),
                         Ok(_) | Err(_) => {}
                     }
                 }
@@ -347,11 +343,6 @@ fn isolate(socket: &socket2::Socket, family: Family, kind: SocketType) -> Result
 
 fn loopback() -> Vec<IpAddr> {
     vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
-}
-
-/// Whether a deny decided, rather than the want of a grant.
-pub(crate) fn is_explicit(denial: &Denial) -> bool {
-    matches!(denial.reason(), Reason::DeniedBy { .. })
 }
 
 impl fmt::Debug for Network {

@@ -13,7 +13,6 @@ use portcullis_policy::{
 use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
 use crate::correspondents::Correspondents;
 use crate::error::{Error, ErrorCode};
-use crate::network::is_explicit;
 use crate::os::unix::{self as os, Located, Passage};
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
@@ -184,7 +183,7 @@ impl Socket {
                 let connect = ConnectUnix::new(kind, source.clone());
                 let verdict = network.policy().check(connect);
                 // Whom sending to is denied is not answered.
-                if !verdict.is_err_and(|denial| is_explicit(&denial)) {
+                if !verdict.is_err_and(|denial| denial.is_explicit()) {
                     place.correspondents.hear(source);
                 }
             }
@@ -200,7 +199,7 @@ impl Socket {
         let Err(denial) = listens(here.asked).and_then(|_| listens(here.real)) else {
             return Ok(true);
         };
-        if let (Some(source), false) = (source, is_explicit(&denial)) {
+        if let (Some(source), false) = (source, denial.is_explicit()) {
             let connect = ConnectUnix::new(kind, source);
             if network.policy().check(connect).is_ok() {
                 return Ok(true);
