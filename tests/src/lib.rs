@@ -12,7 +12,7 @@
 mod descriptors;
 pub mod measure;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -309,6 +309,7 @@ async fn comes_true(flag: &AtomicBool) {
 fn in_words(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Exit(code) => Outcome::Exit(code),
+        Outcome::Unaudited(failure) => Outcome::Unaudited(failure),
         Outcome::Trap(error) => Outcome::Trap(wasmtime::Error::msg(format!("{error:?}"))),
     }
 }
@@ -331,11 +332,14 @@ impl Denials {
 }
 
 impl Audit for Denials {
-    fn record(&self, event: Event<'_>) {
-        let (Event::Denied(denial) | Event::Refused(denial)) = event else {
-            return;
+    fn record(&self, event: Event<'_>) -> io::Result<()> {
+        let denial = match event {
+            Event::Denied(denied) => denied.denial,
+            Event::Refused(refused) => refused.denial,
+            _ => return Ok(()),
         };
         self.0.lock().unwrap().push(denial.report().to_string());
+        Ok(())
     }
 }
 

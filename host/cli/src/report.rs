@@ -35,12 +35,13 @@ impl Report {
 }
 
 impl Audit for Report {
-    fn record(&self, event: Event<'_>) {
+    fn record(&self, event: Event<'_>) -> io::Result<()> {
         match event {
-            Event::Denied(denial) => lock(&self.denied).count(denial),
-            Event::Refused(denial) => lock(&self.refused).count(denial),
+            Event::Denied(denied) => lock(&self.denied).count(denied.denial),
+            Event::Refused(refused) => lock(&self.refused).count(refused.denial),
             _ => {}
         }
+        Ok(())
     }
 }
 

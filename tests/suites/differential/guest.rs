@@ -1,8 +1,8 @@
 //! The guest that does what it reads: an instance of its own for each sequence,
 //! so that none leaves anything to the next.
 
-use std::fs;
 use std::sync::{Arc, Mutex};
+use std::{fs, io};
 
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
@@ -77,10 +77,13 @@ impl Guest {
 struct Denials(Arc<Mutex<Vec<String>>>);
 
 impl Audit for Denials {
-    fn record(&self, event: Event<'_>) {
-        let (Event::Denied(denial) | Event::Refused(denial)) = event else {
-            return;
+    fn record(&self, event: Event<'_>) -> io::Result<()> {
+        let denial = match event {
+            Event::Denied(denied) => denied.denial,
+            Event::Refused(refused) => refused.denial,
+            _ => return Ok(()),
         };
         self.0.lock().unwrap().push(denial.report().to_string());
+        Ok(())
     }
 }
