@@ -12,7 +12,6 @@ use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
-use crate::inet::Place;
 use crate::network::Target;
 use crate::os;
 use crate::os::inet::Passage;
@@ -280,12 +279,12 @@ impl Socket {
 
     /// Who was let in may be answered, but for whom sending to is denied.
     fn hear(&self, source: SocketAddr, request: Connect) {
-        let heard = |place: &Place| place.correspondents.may_be_answered(&source);
+        let place = self.shared.inet.lock();
+        let is_heard = place.correspondents.may_be_answered(&source);
+        drop(place);
         // Judged once, as long as they go on writing: a policy does not change.
-        if !heard(&self.shared.inet.lock()) {
-            if is_denied(&self.shared.network.check_connect(request)) {
-                return;
-            }
+        if !is_heard && is_denied(&self.shared.network.check_connect(request)) {
+            return;
         }
         self.shared.inet.lock().correspondents.hear(source);
     }
