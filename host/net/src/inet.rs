@@ -9,7 +9,7 @@ use portcullis_policy::{Accept, Bind, Broadcast, Connect, Host, Join, Listen, Pr
 use rustix::io::Errno;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
-use crate::correspondents::Correspondents;
+use crate::correspondents::{Correspondents, Sharers};
 use crate::error::{Error, ErrorCode};
 use crate::network::Target;
 use crate::os::inet as os;
@@ -19,7 +19,7 @@ use crate::wait::Wait;
 
 /// Where a socket is, in the words of the requests that put it there. The
 /// policy judges what was asked for: port zero stays zero.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) bound: Option<Bind>,
     /// What lets it accept, or receive from whoever writes.
@@ -27,6 +27,18 @@ pub(crate) struct Place {
     /// To whom a datagram socket is connected.
     pub(crate) peer: Option<Connect>,
     pub(crate) correspondents: Correspondents<SocketAddr>,
+}
+
+impl Place {
+    /// Nowhere as yet.
+    pub(crate) fn new(sharers: Sharers) -> Self {
+        Self {
+            bound: None,
+            listening: None,
+            peer: None,
+            correspondents: Correspondents::new(sharers),
+        }
+    }
 }
 
 impl Socket {
@@ -125,6 +137,7 @@ impl Socket {
                 }
                 Err(error) => last = error,
             }
+            self.forget_connection();
             if goes_on(last.code()) {
                 break;
             }
@@ -137,6 +150,9 @@ impl Socket {
 
     async fn connect_to(&self, permit: &portcullis_policy::Permit<Connect>) -> Result<(), Error> {
         let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
+        if self.shared.kind != SocketType::Datagram {
+            self.begin_connection()?;
+        }
         readiness.forget();
         match os::connect(socket, self.shared.family, permit) {
             Ok(()) => return Ok(()),
@@ -154,7 +170,9 @@ impl Socket {
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
         // Linux tells how it ended to who asks again, and to nobody twice: else
         // the next connect would be answered with this one's end.
-        Ok(os::connect(socket, self.shared.family, permit)?)
+        let connected = os::connect(socket, self.shared.family, permit);
+        self.shared.check_ended()?;
+        Ok(connected?)
     }
 
     /// Joins a multicast group on an interface, by its index; zero is the one

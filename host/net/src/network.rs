@@ -3,18 +3,21 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_policy::{
     Accept, Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Reason, Request,
 };
+use tokio::time::timeout;
 
 use crate::address::{Family, SocketType};
 use crate::audit::{Audit, Event, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
+use crate::limits::{Budget, Limit, Usage, descriptors};
 use crate::os;
-use crate::resolver::{Answer, Resolver};
+use crate::resolver::{Answer, Pending, Resolver};
 use crate::reverse::NAMELESS;
 use crate::socket::{Settings, Socket};
 
@@ -28,6 +31,7 @@ pub struct Network {
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
     guest: Arc<Guest>,
+    budget: Arc<Budget>,
 }
 
 /// What a guest may attenuate with. Each request is held against all layers,
@@ -39,6 +43,10 @@ const GRANTS_LENGTH: usize = 64 * 1024;
 /// How many addresses of a name count. A name server that lists more means no
 /// good.
 const ADDRESSES: usize = 64;
+
+/// How long a lookup may take: as long as name servers are mostly waited for,
+/// twice.
+const LOOKUP: Duration = Duration::from_secs(10);
 
 /// Where an endpoint is: its addresses, and the name they were found by.
 #[derive(Debug)]
@@ -52,6 +60,7 @@ impl Network {
     /// audit.
     pub fn new(policy: Policy) -> Self {
         Self {
+            budget: Arc::new(Budget::new(policy.limits())),
             policy,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
@@ -59,9 +68,13 @@ impl Network {
         }
     }
 
-    /// The same within another policy.
+    /// The same within another policy. Where that has other limits, what was
+    /// counted before does not count.
     #[must_use]
-    pub fn with_policy(self, policy: Policy) -> Self {
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        if policy.limits() != *self.budget.limits() {
+            self.budget = Arc::new(Budget::new(policy.limits()));
+        }
         Self { policy, ..self }
     }
 
@@ -114,11 +127,15 @@ impl Network {
         })
     }
 
-    /// The same for another guest, which has looked nothing up yet.
+    /// The same for another guest, which has looked nothing up and used nothing
+    /// yet.
     #[must_use]
     pub fn for_another_guest(self) -> Self {
-        let guest = Arc::default();
-        Self { guest, ..self }
+        Self {
+            guest: Arc::default(),
+            budget: Arc::new(Budget::new(self.policy.limits())),
+            ..self
+        }
     }
 
     /// Where names are looked up.
@@ -129,6 +146,15 @@ impl Network {
     /// What is allowed here.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// What the guest hears of a limit that it reached.
+    pub(crate) fn exceeded(&self, limit: Limit) -> Error {
+        limit.error()
     }
 
     pub(crate) fn guest(&self) -> &Arc<Guest> {
@@ -142,9 +168,9 @@ impl Network {
     /// See `open` in `wit/network.wit`.
     pub fn open(&self, family: Family, kind: SocketType, protocol: u16) -> Result<Socket, Error> {
         let (kind, protocol) = served(family, kind, protocol)?;
+        let usage = self.usage()?;
         let os = os::open(family, kind, protocol)?;
-        isolate(&os, family, kind)?;
-        Ok(self.adopt(os, family, kind))
+        self.adopt(os, family, kind, usage)
     }
 
     /// Opens two sockets that are connected with each other, which takes no
@@ -160,17 +186,31 @@ impl Network {
         protocol: u16,
     ) -> Result<(Socket, Socket), Error> {
         let (kind, protocol) = served(family, kind, protocol)?;
+        let usages = (self.usage()?, self.usage()?);
         let (one, other) = os::pair(family, kind, protocol)?;
-        isolate(&one, family, kind)?;
-        isolate(&other, family, kind)?;
         Ok((
-            self.adopt(one, family, kind),
-            self.adopt(other, family, kind),
+            self.adopt(one, family, kind, usages.0)?,
+            self.adopt(other, family, kind, usages.1)?,
         ))
     }
 
-    fn adopt(&self, os: socket2::Socket, family: Family, kind: SocketType) -> Socket {
-        Socket::new(os, family, kind, self.clone(), Settings::default())
+    /// Room for one more socket.
+    fn usage(&self) -> Result<Usage, Error> {
+        let socket = self.budget.socket();
+        Ok(Usage::new(socket.map_err(|limit| self.exceeded(limit))?))
+    }
+
+    fn adopt(
+        &self,
+        os: socket2::Socket,
+        family: Family,
+        kind: SocketType,
+        usage: Usage,
+    ) -> Result<Socket, Error> {
+        descriptors::check(&os)?;
+        isolate(&os, family, kind)?;
+        let settings = Settings::default();
+        Ok(Socket::new(os, family, kind, self.clone(), settings, usage))
     }
 
     /// Asks the policy, and tells the audit where it says no.
@@ -249,7 +289,7 @@ impl Network {
         }
         let found = match (self.policy.hosts(name), permit) {
             (Some(addresses), _) => Ok(Answer::forever(addresses.to_vec())),
-            (None, Some(permit)) => self.resolver.look_up(permit).await,
+            (None, Some(permit)) => self.within_limits(|| self.resolver.look_up(permit)).await,
             (None, None) => Err(ErrorCode::NameNotFound.into()),
         };
         let mut answer = match found {
@@ -268,6 +308,19 @@ impl Network {
         answer.addresses.truncate(ADDRESSES);
         self.guest.pins.add(name, &answer);
         Ok(answer)
+    }
+
+    /// Asks the resolver, as often and for as long as may be.
+    pub(crate) async fn within_limits<'a, T>(
+        &'a self,
+        lookup: impl FnOnce() -> Pending<'a, T>,
+    ) -> Result<T, Error> {
+        let begun = self.budget.begin_lookup();
+        begun.map_err(|limit| self.exceeded(limit))?;
+        match timeout(LOOKUP, lookup()).await {
+            Ok(found) => found,
+            Err(_) => Err(ErrorCode::NameTemporaryFailure.into()),
+        }
     }
 
     /// Whether a name is that of the machine, as the policy tells it.

@@ -66,7 +66,7 @@ impl Network {
             return Ok(Some(name.to_string()));
         }
         let permit = self.check(Reverse::new(address))?;
-        match self.resolver().reverse(permit).await {
+        match self.within_limits(|| self.resolver().reverse(permit)).await {
             // Who holds another address may call it localhost, and is not
             // believed.
             Ok(names) => Ok(names

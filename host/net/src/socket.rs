@@ -15,6 +15,7 @@ use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::error::{Error, ErrorCode};
+use crate::limits::{Room, Usage, descriptors};
 use crate::network::Network;
 use crate::os;
 use crate::readiness::Readiness;
@@ -47,8 +48,17 @@ pub(crate) struct Shared {
     pub(crate) network: Network,
     pub(crate) inet: Mutex<inet::Place>,
     pub(crate) unix: Mutex<unix::Place>,
+    pub(crate) usage: Usage,
     /// A connection that was let in to see whether one is there.
-    arrived: Mutex<Option<(socket2::Socket, SocketAddress)>>,
+    arrived: Mutex<Option<Admitted>>,
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+struct Admitted {
+    socket: socket2::Socket,
+    peer: SocketAddress,
+    room: Room,
 }
 
 /// What the guest has set and the host heeds instead of the OS: whose own timers
@@ -94,17 +104,20 @@ impl Socket {
         kind: SocketType,
         network: Network,
         settings: Settings,
+        usage: Usage,
     ) -> Self {
         let os = Arc::new(os);
+        let sharers = network.guest().sharers.clone();
         let shared = Shared {
             readiness: Readiness::new(Arc::clone(&os)),
             os,
             family,
             kind,
             settings: Mutex::new(settings),
+            inet: Mutex::new(inet::Place::new(sharers.clone())),
+            unix: Mutex::new(unix::Place::new(sharers)),
             network,
-            inet: Mutex::default(),
-            unix: Mutex::default(),
+            usage,
             arrived: Mutex::default(),
         };
         Self::on(Arc::new(shared))
@@ -135,15 +148,17 @@ impl Socket {
         if self.shared.kind == SocketType::Datagram {
             return Err(ErrorCode::NotSupported.into());
         }
-        let backlog = i32::try_from(backlog.unwrap_or(DEFAULT_BACKLOG)).unwrap_or(i32::MAX);
+        let budget = self.shared.network.budget();
+        let backlog = budget.backlog(backlog.unwrap_or(DEFAULT_BACKLOG));
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match self.shared.family {
             Family::Inet | Family::Inet6 => self.listen_inet(backlog),
             Family::Unix => self.listen_unix(backlog),
         }
     }
 
-    /// POSIX `accept`. Peers that the policy does not admit are reset, and the
-    /// wait goes on.
+    /// POSIX `accept`. Peers that the policy does not admit, or who are too many,
+    /// are reset, and the wait goes on.
     pub async fn accept(&self) -> Result<(Self, SocketAddress), Error> {
         if self.shared.kind == SocketType::Datagram {
             return Err(ErrorCode::NotSupported.into());
@@ -155,7 +170,7 @@ impl Socket {
         let mut turned_away = 0;
         loop {
             if let Some(arrived) = self.take_arrived() {
-                return Ok(self.connection(arrived));
+                return self.connection(arrived);
             }
             let arrival = self.perform(Interest::READABLE, wait, |_| {
                 // Who looks whether somebody is there may let them in meanwhile.
@@ -168,7 +183,7 @@ impl Socket {
                 continue;
             };
             if let Some(admitted) = self.admit(arrival)? {
-                return Ok(self.connection(admitted));
+                return self.connection(admitted);
             }
             turned_away += 1;
             wait.go_on(turned_away)?;
@@ -202,8 +217,8 @@ impl Socket {
             return;
         }
         self.shared.inet.lock().listening = None;
-        if let Some((arrived, _)) = self.take_arrived() {
-            os::reset(&arrived);
+        if let Some(arrived) = self.take_arrived() {
+            os::reset(&arrived.socket);
         }
     }
 
@@ -254,7 +269,11 @@ impl Socket {
                 return;
             }
             match self.shared.readiness.wait(interest).await {
-                Ok(ready) if self.vet(ready).is_nothing() => {}
+                Ok(ready) if self.vet(ready).is_nothing() => {
+                    if let Some(pause) = self.pause(ready) {
+                        tokio::time::sleep(pause).await;
+                    }
+                }
                 Ok(_) | Err(_) => return,
             }
             tokio::task::coop::consume_budget().await;
@@ -262,8 +281,9 @@ impl Socket {
     }
 
     /// Takes back `readable` where all that has come is what the policy does not
-    /// let in: an operation would then wait.
-    pub(crate) fn vet(&self, mut ready: Ready) -> Ready {
+    /// let in, and what has to wait for bandwidth: an operation would then wait.
+    pub(crate) fn vet(&self, ready: Ready) -> Ready {
+        let mut ready = self.hold(ready);
         if ready.readable && !ready.failed {
             ready.readable = match self.shared.kind {
                 SocketType::Datagram => self.vet_datagram(),
@@ -315,7 +335,7 @@ impl Socket {
         self.shared.arrived.lock().is_some()
     }
 
-    fn take_arrived(&self) -> Option<(socket2::Socket, SocketAddress)> {
+    fn take_arrived(&self) -> Option<Admitted> {
         let mut arrived = self.shared.arrived.lock();
         let taken = arrived.take();
         if taken.is_some() {
@@ -325,18 +345,29 @@ impl Socket {
     }
 
     /// Lets a connection in, or turns it away.
-    fn admit(
-        &self,
-        arrival: os::Arrival,
-    ) -> Result<Option<(socket2::Socket, SocketAddress)>, Error> {
-        if self.shared.family == Family::Unix {
-            return Ok(self.admit_unix().map(|permit| arrival.admit_unix(&permit)));
-        }
-        let peer = arrival.peer()?;
-        match self.shared.network.admit(self.accept_request(peer)?) {
-            Some(permit) => Ok(Some(arrival.admit(&permit))),
-            None => {
-                arrival.refuse();
+    fn admit(&self, arrival: os::Arrival) -> Result<Option<Admitted>, Error> {
+        let network = &self.shared.network;
+        let (socket, peer) = match self.shared.family {
+            Family::Unix => match self.admit_unix() {
+                Some(permit) => arrival.admit_unix(&permit),
+                None => return Ok(None),
+            },
+            Family::Inet | Family::Inet6 => {
+                match network.admit(self.accept_request(arrival.peer()?)?) {
+                    Some(permit) => arrival.admit(&permit),
+                    None => {
+                        arrival.refuse();
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        let room = (network.budget().arrival()).map_err(|limit| network.exceeded(limit));
+        match descriptors::check(&socket).and(room) {
+            Ok(room) => Ok(Some(Admitted { socket, peer, room })),
+            // A crowd of peers is no fault of the guest's.
+            Err(_) => {
+                os::reset(&socket);
                 Ok(None)
             }
         }
@@ -377,8 +408,21 @@ impl Socket {
     }
 
     /// Calls `call` now, and again whenever the socket is ready, until it no
-    /// longer asks to wait or the patience ends.
+    /// longer asks to wait or the patience ends. Where the host ends the
+    /// connection, that is the end of it.
     pub(crate) async fn perform<T>(
+        &self,
+        interest: Interest,
+        wait: Wait,
+        call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+    ) -> Result<T, Error> {
+        self.shared.check_ended()?;
+        let done = self.attempt(interest, wait, call).await;
+        self.shared.check_ended()?;
+        done
+    }
+
+    async fn attempt<T>(
         &self,
         interest: Interest,
         wait: Wait,
@@ -418,7 +462,8 @@ impl Socket {
         }
     }
 
-    fn connection(&self, (os, peer): (socket2::Socket, SocketAddress)) -> (Self, SocketAddress) {
+    fn connection(&self, admitted: Admitted) -> Result<(Self, SocketAddress), Error> {
+        let Admitted { socket, peer, room } = admitted;
         let Shared {
             family,
             kind,
@@ -426,9 +471,11 @@ impl Socket {
             settings,
             ..
         } = &*self.shared;
-        let settings = settings.lock().inherited(*family, &os);
-        let connection = Self::new(os, *family, *kind, network.clone(), settings);
-        (connection, peer)
+        let settings = settings.lock().inherited(*family, &socket);
+        let (network, usage) = (network.clone(), Usage::new(room.socket));
+        let connection = Self::new(socket, *family, *kind, network, settings, usage);
+        connection.keep_connection(room.connection)?;
+        Ok((connection, peer))
     }
 }
 
