@@ -43,6 +43,10 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
             let _ = writeln!(io::stderr(), "error: {program}: trapped: {trap}");
             Ok(Exit::Trap)
         }
+        Outcome::Unaudited(failure) => {
+            let _ = writeln!(io::stderr(), "error: {failure}");
+            Ok(Exit::Unaudited)
+        }
     }
 }
 

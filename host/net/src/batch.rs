@@ -93,8 +93,8 @@ impl Socket {
             })
         });
         let sent = sent.await?;
-        for (_, passage) in ready.iter().take(sent) {
-            self.note_sent(passage);
+        for (data, passage) in ready.iter().take(sent) {
+            self.note_sent(data.len(), passage);
         }
         Ok(sent)
     }
@@ -153,7 +153,10 @@ impl Socket {
             for datagram in found {
                 if self.lets_in(&datagram.source)? {
                     match self.take_message(datagram.data.len(), false) {
-                        Ok(()) => admitted.push(datagram),
+                        Ok(()) => {
+                            self.note_received(&datagram);
+                            admitted.push(datagram);
+                        }
                         Err(error) if admitted.is_empty() => return Err(error),
                         // It is for the next call to tell.
                         Err(_) => return Ok(admitted),

@@ -51,20 +51,33 @@ impl Limit {
         }
     }
 
-    /// What the guest hears.
-    pub(crate) fn error(self) -> Error {
-        let name = self.name();
-        let message = match self {
-            Self::BytesReceived(value) | Self::BytesSent(value) => {
-                format!("limit reached: {name} = {value}")
+    /// How much it allows: a count, bytes, or for a time milliseconds.
+    pub(crate) fn value(self) -> u64 {
+        match self {
+            Self::BytesReceived(value) | Self::BytesSent(value) => value,
+            Self::ConnectionTimeout(value) | Self::IdleTimeout(value) => {
+                u64::try_from(value.as_millis()).unwrap_or(u64::MAX)
             }
             Self::Connections(value)
             | Self::ConnectionsPerSecond(value)
             | Self::LookupsPerMinute(value)
-            | Self::Sockets(value) => format!("limit reached: {name} = {value}"),
+            | Self::Sockets(value) => value.into(),
+        }
+    }
+
+    /// What the guest hears.
+    pub(crate) fn error(self) -> Error {
+        let name = self.name();
+        let message = match self {
             Self::ConnectionTimeout(value) | Self::IdleTimeout(value) => {
                 format!("limit reached: {name} = {value:?}")
             }
+            Self::BytesReceived(_)
+            | Self::BytesSent(_)
+            | Self::Connections(_)
+            | Self::ConnectionsPerSecond(_)
+            | Self::LookupsPerMinute(_)
+            | Self::Sockets(_) => format!("limit reached: {name} = {}", self.value()),
         };
         Error::new(ErrorCode::LimitExceeded, message)
     }

@@ -79,7 +79,7 @@ impl Poller {
     /// See `open` in `wit/poll.wit`, as for every operation here.
     pub fn new(network: &Network) -> Result<Self, Error> {
         let counted = network.budget().poller();
-        let counted = counted.map_err(|limit| network.exceeded(limit))?;
+        let counted = counted.map_err(|limit| network.record(None).exceeded(limit))?;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         descriptors::check(&*epoll)?;
         Ok(Self(Arc::new(Inner {
@@ -156,6 +156,9 @@ impl Poller {
             Some(time) => Wait::from_now(time, ErrorCode::TimedOut),
         };
         loop {
+            if let Some(failure) = self.0.guest.audit_failure() {
+                return Err(failure.clone().into());
+            }
             let Found { events, pause } = self.look(maximum).await?;
             // Those who may not come in can come faster than they are sent off.
             if !events.is_empty() || wait.go_on(u32::MAX).is_err() {
@@ -174,7 +177,8 @@ impl Poller {
     /// `wait` to say.
     pub async fn ready(&self) {
         while let Ok(Found { events, pause }) = self.look(1).await {
-            if !events.is_empty() || self.more(pause).await.is_err() {
+            let is_over = self.0.guest.audit_failure().is_some();
+            if is_over || !events.is_empty() || self.more(pause).await.is_err() {
                 return;
             }
             tokio::task::coop::consume_budget().await;

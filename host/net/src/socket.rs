@@ -13,9 +13,11 @@ use parking_lot::Mutex;
 use rustix::io::Errno;
 use tokio::io::Interest;
 
+use crate::account::Account;
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
+use crate::audit::{Accepted, Closed, Connected, Event};
 use crate::error::{Error, ErrorCode};
-use crate::limits::{Room, Usage, descriptors};
+use crate::limits::{Room, Usage};
 use crate::network::Network;
 use crate::os;
 use crate::readiness::Readiness;
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) kind: SocketType,
     pub(crate) settings: Mutex<Settings>,
     pub(crate) network: Network,
+    pub(crate) account: Account,
     pub(crate) inet: Mutex<inet::Place>,
     pub(crate) unix: Mutex<unix::Place>,
     pub(crate) usage: Usage,
@@ -114,6 +117,7 @@ impl Socket {
             family,
             kind,
             settings: Mutex::new(settings),
+            account: Account::new(network.guest().number_socket()),
             inet: Mutex::new(inet::Place::new(sharers.clone())),
             unix: Mutex::new(unix::Place::new(sharers)),
             network,
@@ -194,10 +198,41 @@ impl Socket {
 
     /// POSIX `connect`, to an address or to a name.
     pub async fn connect(&self, remote: &Endpoint) -> Result<(), Error> {
-        match self.shared.family {
+        let account = &self.shared.account;
+        let connected = match self.shared.family {
             Family::Inet | Family::Inet6 => self.connect_inet(remote).await,
             Family::Unix => self.connect_unix(remote).await,
+        };
+        match connected.as_ref().map_err(Error::code) {
+            Ok(()) | Err(ErrorCode::AlreadyInProgress | ErrorCode::InProgress) => {
+                account.set_connecting(true);
+            }
+            Err(_) => {}
         }
+        connected?;
+        self.note_connected()
+    }
+
+    /// Tells of a connection as soon as there is one.
+    fn note_connected(&self) -> Result<(), Error> {
+        let account = &self.shared.account;
+        if !account.is_connecting() {
+            return Ok(());
+        }
+        let Ok(remote) = self.remote_address() else {
+            return Ok(());
+        };
+        account.set_connecting(false);
+        account.set_remote(remote.clone());
+        if self.shared.kind == SocketType::Datagram {
+            return Ok(());
+        }
+        let local = self.local_address().ok();
+        self.shared.network.tell(Event::Connected(Connected {
+            socket: account.socket,
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
+            remote: &remote,
+        }))
     }
 
     /// POSIX `shutdown`: of receiving, of sending, or of both.
@@ -224,11 +259,7 @@ impl Socket {
 
     /// POSIX `getsockname`.
     pub fn local_address(&self) -> Result<SocketAddress, Error> {
-        if let Some(name) = self.unix_name() {
-            return Ok(name);
-        }
-        let address = rustix::net::getsockname(&self.shared.os)?;
-        Ok(os::address(Some(address))?)
+        self.shared.local_address()
     }
 
     /// POSIX `getpeername`.
@@ -239,7 +270,11 @@ impl Socket {
 
     /// `SO_ERROR`: the error that waits to be reported, which is thereby taken.
     pub fn take_error(&self) -> Result<Option<Error>, Error> {
-        Ok(self.shared.os.take_error()?.map(Error::from))
+        let error = self.shared.os.take_error()?.map(Error::from);
+        if error.is_none() {
+            self.note_connected()?;
+        }
+        Ok(error)
     }
 
     /// POSIX `dup`: another handle on the same socket.
@@ -265,7 +300,8 @@ impl Socket {
     /// operation to say.
     pub async fn ready(&self, interest: Ready) {
         loop {
-            if self.has_arrived() && interest.readable {
+            let is_over = self.shared.network.audit_failure().is_some();
+            if is_over || self.has_arrived() && interest.readable {
                 return;
             }
             match self.shared.readiness.wait(interest).await {
@@ -346,29 +382,31 @@ impl Socket {
 
     /// Lets a connection in, or turns it away.
     fn admit(&self, arrival: os::Arrival) -> Result<Option<Admitted>, Error> {
-        let network = &self.shared.network;
-        let (socket, peer) = match self.shared.family {
-            Family::Unix => match self.admit_unix() {
-                Some(permit) => arrival.admit_unix(&permit),
-                None => return Ok(None),
-            },
-            Family::Inet | Family::Inet6 => {
-                match network.admit(self.accept_request(arrival.peer()?)?) {
-                    Some(permit) => arrival.admit(&permit),
-                    None => {
-                        arrival.refuse();
-                        return Ok(None);
-                    }
+        let (socket, peer) = if self.shared.family == Family::Unix {
+            let Some(permit) = self.admit_unix() else {
+                return Ok(None);
+            };
+            self.record().allow(&permit)?;
+            arrival.admit_unix(&permit)
+        } else {
+            let request = self.accept_request(arrival.peer()?)?;
+            let admitted = match self.shared.network.policy().check(request) {
+                Ok(permit) => self.record().allow(&permit).map(|()| Some(permit)),
+                Err(denial) => self.turn_away(&denial).map(|()| None),
+            };
+            match admitted {
+                Ok(Some(permit)) => arrival.admit(&permit),
+                not_admitted => {
+                    arrival.refuse();
+                    return not_admitted.map(|_| None);
                 }
             }
         };
-        let room = (network.budget().arrival()).map_err(|limit| network.exceeded(limit));
-        match descriptors::check(&socket).and(room) {
-            Ok(room) => Ok(Some(Admitted { socket, peer, room })),
-            // A crowd of peers is no fault of the guest's.
-            Err(_) => {
+        match self.make_room(&socket) {
+            Ok(Some(room)) => Ok(Some(Admitted { socket, peer, room })),
+            none => {
                 os::reset(&socket);
-                Ok(None)
+                none.map(|_| None)
             }
         }
     }
@@ -428,18 +466,20 @@ impl Socket {
         wait: Wait,
         mut call: impl FnMut(&socket2::Socket) -> io::Result<T>,
     ) -> Result<T, Error> {
-        loop {
+        self.shared.network.must_be_audited()?;
+        let done = loop {
             match call(&self.shared.os) {
-                Ok(done) => return Ok(done),
+                Ok(done) => break done,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return wait
-                        .bound(self.shared.readiness.retry(interest, call))
-                        .await;
+                    let retried = self.shared.readiness.retry(interest, call);
+                    break wait.bound(retried).await?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
-        }
+        };
+        self.note_connected()?;
+        Ok(done)
     }
 
     /// Where the receiving side is shut down nothing comes any more: who would
@@ -472,14 +512,47 @@ impl Socket {
             ..
         } = &*self.shared;
         let settings = settings.lock().inherited(*family, &socket);
-        let (network, usage) = (network.clone(), Usage::new(room.socket));
-        let connection = Self::new(socket, *family, *kind, network, settings, usage);
+        let usage = Usage::new(room.socket);
+        let connection = Self::new(socket, *family, *kind, network.clone(), settings, usage);
+        let account = &connection.shared.account;
+        account.set_remote(peer.clone());
+        network.tell(Event::Accepted(Accepted {
+            socket: account.socket,
+            listener: self.shared.account.socket,
+            local: connection.local_address().ok().as_ref(),
+            remote: &peer,
+        }))?;
         connection.keep_connection(room.connection)?;
         Ok((connection, peer))
     }
 }
 
 impl Shared {
+    fn local_address(&self) -> Result<SocketAddress, Error> {
+        if let Some(name) = self.unix.lock().name() {
+            return Ok(name);
+        }
+        let address = rustix::net::getsockname(&self.os)?;
+        Ok(os::address(Some(address))?)
+    }
+
+    /// Tells how it ended. Where that cannot be recorded, the guest's next step
+    /// fails, or whoever ran the guest asks for it.
+    fn tell_closed(&self) {
+        let account = &self.account;
+        let local = self.local_address().ok();
+        let _ = self.network.tell(Event::Closed(Closed {
+            socket: account.socket,
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
+            remote: account.remote().as_ref(),
+            bytes_sent: account.sent.bytes(),
+            bytes_received: account.received.bytes(),
+            datagrams_sent: account.sent.datagrams(),
+            datagrams_received: account.received.datagrams(),
+            duration: account.age(),
+        }));
+    }
+
     fn note_arrival(&self) {
         self.network.guest().note_arrival(self.os.as_raw_fd());
     }
@@ -494,5 +567,6 @@ impl Drop for Shared {
         if self.arrived.get_mut().is_some() {
             self.forget_arrival();
         }
+        self.tell_closed();
     }
 }

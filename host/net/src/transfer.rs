@@ -105,7 +105,7 @@ impl Socket {
 
     async fn send_on(&self, data: &[u8], flags: SendFlags, wait: Wait) -> Result<usize, Error> {
         self.pace(Direction::Outgoing, wait).await?;
-        self.perform(Interest::WRITABLE, wait, |os| match self.shared.kind {
+        let sent = self.perform(Interest::WRITABLE, wait, |os| match self.shared.kind {
             SocketType::Stream => {
                 let wanted = self.piece(Direction::Outgoing, data.len());
                 self.move_some(Direction::Outgoing, wanted, |room| {
@@ -120,8 +120,16 @@ impl Socket {
             | SocketType::Seqpacket => {
                 self.move_message(data, || Ok(rustix::net::send(os, data, flags)?))
             }
-        })
-        .await
+        });
+        let sent = sent.await?;
+        match self.shared.kind {
+            SocketType::Datagram => self.shared.account.sent.add_datagram(sent),
+            SocketType::Raw
+            | SocketType::ReliableMessage
+            | SocketType::Seqpacket
+            | SocketType::Stream => self.shared.account.sent.add(sent),
+        }
+        Ok(sent)
     }
 
     /// POSIX `recv`: up to `maximum` bytes; none at the end of the stream.
@@ -186,14 +194,18 @@ impl Socket {
         if !options.peek {
             wanted = self.piece(Direction::Incoming, wanted);
         }
-        self.perform(Interest::READABLE, wait, |os| {
+        let received = self.perform(Interest::READABLE, wait, |os| {
             self.move_some(Direction::Incoming, wanted, |room| {
                 let (data, length, _) = receive_from(os, room, options.flags())?;
                 let moved = if options.peek { 0 } else { data.len() };
                 Ok(((data, length), moved))
             })
-        })
-        .await
+        });
+        let received = received.await?;
+        if !options.peek {
+            self.shared.account.received.add(received.0.len());
+        }
+        Ok(received)
     }
 
     async fn receive_message(
@@ -210,6 +222,9 @@ impl Socket {
         });
         let (data, length) = received.await?;
         self.take_message(data.len(), options.peek)?;
+        if !options.peek {
+            self.shared.account.received.add(data.len());
+        }
         Ok((data, length))
     }
 

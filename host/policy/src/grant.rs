@@ -18,7 +18,8 @@ use crate::unix_grant::UnixGrant;
 /// proto    = "tcp" | "udp"
 /// host     = IP | CIDR | [IPv6] | [IPv6]/len | group | name | "*." name | "*"
 /// group    = "public" | "private" | "loopback" | "link-local" | "multicast" | "any"
-/// ports    = "*" | item {"," item};  item = number | number "-" number (inclusive)
+/// ports    = "*" | item {"," item}
+/// item     = number | number "-" number (inclusive) | service
 /// range    = (IP | CIDR | group) {"," (IP | CIDR | group)}
 /// kind     = "unix" | "unixgram"
 /// unix     = path | folder "/*" | folder "/**" | "@" name | "@*"
@@ -27,6 +28,9 @@ use crate::unix_grant::UnixGrant;
 /// `from` goes only with `listen` on addresses, `in` only with names. `join`
 /// takes `udp` and multicast addresses alone; unix sockets go with `listen`,
 /// `connect` and `bind`.
+///
+/// A service stands for its port ([`service`](crate::service)), and is printed as
+/// that.
 ///
 /// Unix paths are absolute, and hold neither `.` nor `..`, no empty component
 /// and no slash at the end. In them and in abstract names, `%` and two

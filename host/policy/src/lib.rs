@@ -105,6 +105,8 @@
 //! ## Ports
 //!
 //! Port 0, "the system chooses", is covered by `*` and by an explicit `0` only.
+//! A service stands for its port ([`service`]), for the protocols that it is
+//! used with.
 
 mod accept;
 mod bind;
@@ -116,6 +118,7 @@ mod connect;
 mod connect_unix;
 mod denial;
 mod diagnostic;
+mod draft;
 mod embedded;
 mod endpoint;
 mod file;
@@ -144,6 +147,7 @@ mod policy;
 mod port_index;
 mod ports;
 mod protocol;
+mod quantity;
 mod question;
 mod quoted;
 mod range;
@@ -151,6 +155,7 @@ mod reason;
 mod request;
 mod reverse;
 mod rules;
+pub mod service;
 mod socket_grant;
 mod suggestion;
 mod table;

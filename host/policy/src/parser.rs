@@ -3,6 +3,7 @@
 
 mod endpoint;
 mod network;
+mod ports;
 mod unix;
 
 use crate::fragment::Fragment;
@@ -105,7 +106,7 @@ fn resolve_grant<'a>(
     if name
         .text
         .split_once(':')
-        .is_some_and(|(_, ports)| endpoint::looks_like_ports(ports))
+        .is_some_and(|(_, ports)| ports::look_right(ports))
     {
         return Err(name
             .error("`resolve` takes a name without ports")

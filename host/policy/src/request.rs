@@ -2,6 +2,7 @@
 //! this crate: a request is canonical because we built it.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use crate::layer::Layer;
 use crate::{Grant, Reason};
@@ -26,6 +27,12 @@ use crate::{Grant, Reason};
 pub trait Request: Decide + fmt::Debug + fmt::Display {
     /// The narrowest grant that would allow it; none where no grant can.
     fn narrowest(&self) -> Option<Grant>;
+
+    /// The canonical internet address that it is about: of a peer where one is
+    /// to be accepted. None where it is about none, as a lookup.
+    fn socket_address(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 /// How a request is held against one layer. Being unnameable outside, it seals

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Counted, Limit};
-use crate::error::Error;
+use super::{Counted, Limit, Room, descriptors};
+use crate::error::{Error, ErrorCode};
 use crate::ready::Ready;
 use crate::socket::{Shared, Socket};
 
@@ -74,7 +74,11 @@ impl Shared {
         if self.usage.ended.set(limit).is_ok() {
             // Where it fails there is no connection any more.
             let _ = self.os.shutdown(Shutdown::Both);
-            self.network.exceeded(limit);
+            // Where it cannot be recorded, the guest's next step fails.
+            let _ = self
+                .network
+                .record(Some(self.account.socket))
+                .exceeded(limit);
         }
         *self.usage.connection.lock() = None;
     }
@@ -95,8 +99,7 @@ impl Socket {
     /// Makes room for a connection that the guest is about to make, and lets it
     /// count as begun.
     pub(crate) fn begin_connection(&self) -> Result<(), Error> {
-        let network = &self.shared.network;
-        let budget = network.budget();
+        let budget = self.shared.network.budget();
         if !budget.watches_connections() {
             return Ok(());
         }
@@ -108,9 +111,9 @@ impl Socket {
         // The room of one that came to nothing is free again.
         *connection = None;
         let counted = budget.connection();
-        let counted = counted.map_err(|limit| network.exceeded(limit))?;
+        let counted = counted.map_err(|limit| self.record().exceeded(limit))?;
         let begun = budget.begin_connection();
-        begun.map_err(|limit| network.exceeded(limit))?;
+        begun.map_err(|limit| self.record().exceeded(limit))?;
         *connection = Some(self.shared.connection(counted)?);
         Ok(())
     }
@@ -122,7 +125,22 @@ impl Socket {
         }
     }
 
-    /// Makes room for a connection that came in.
+    /// Makes room for a connection that came in, if there is any: a crowd of peers
+    /// is no fault of the guest's.
+    pub(crate) fn make_room(&self, arrived: &socket2::Socket) -> Result<Option<Room>, Error> {
+        if descriptors::check(arrived).is_err() {
+            return Ok(None);
+        }
+        match self.shared.network.budget().arrival() {
+            Ok(room) => Ok(Some(room)),
+            Err(limit) => match self.record().exceeded(limit) {
+                error if error.code() == ErrorCode::LimitExceeded => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Keeps that room, from when the connection is taken.
     pub(crate) fn keep_connection(&self, counted: Option<Counted>) -> Result<(), Error> {
         if self.shared.network.budget().watches_connections() {
             *self.shared.usage.connection.lock() = Some(self.shared.connection(counted)?);

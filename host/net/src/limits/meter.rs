@@ -105,10 +105,10 @@ impl Socket {
     pub(crate) fn take_message(&self, length: usize, peek: bool) -> Result<(), Error> {
         let flow = self.flow(Direction::Incoming);
         let fits = flow.check(length);
-        fits.map_err(|limit| self.shared.network.exceeded(limit))?;
+        fits.map_err(|limit| self.record().exceeded(limit))?;
         if !peek {
             let reserved = flow.reserve(length);
-            let reserved = reserved.map_err(|limit| self.shared.network.exceeded(limit))?;
+            let reserved = reserved.map_err(|limit| self.record().exceeded(limit))?;
             reserved.moved(length);
             self.note_moved(length);
         }
@@ -123,11 +123,11 @@ impl Socket {
     /// Fails where no message may come in any more.
     pub(crate) fn may_take(&self) -> Result<(), Error> {
         let left = self.flow(Direction::Incoming).check(1);
-        left.map_err(|limit| self.shared.network.exceeded(limit))
+        left.map_err(|limit| self.record().exceeded(limit))
     }
 
     fn over(&self, limit: super::Limit) -> io::Error {
-        io::Error::other(self.shared.network.exceeded(limit))
+        io::Error::other(self.record().exceeded(limit))
     }
 
     fn note_moved(&self, bytes: usize) {

@@ -1,7 +1,9 @@
 //! What holds for every policy and every request. It must not depend on
 //! particular ones: tables do.
 
-use portcullis_policy::{ConnectUnix, Grant, Host, Name, Policy, UnixKind, UnixName};
+use portcullis_policy::{
+    ConnectUnix, Grant, Host, Name, Policy, Protocol, UnixKind, UnixName, service,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -132,6 +134,20 @@ proptest! {
     }
 
     #[test]
+    fn services_are_their_ports(items in vec((any::<bool>(), 0u16..), 1..8)) {
+        let named = |(named, port): &(bool, u16)| {
+            let service = service::by_port(*port, Some(Protocol::Tcp)).filter(|_| *named);
+            service.map_or_else(|| port.to_string(), str::to_owned)
+        };
+        // Among all ports few have a name.
+        let items: Vec<_> = items.into_iter().map(|(named, port)| (named, port % 1024)).collect();
+        let services: Vec<String> = items.iter().map(named).collect();
+        let numbers: Vec<String> = items.iter().map(|(_, port)| port.to_string()).collect();
+        let grant = |ports: &[String]| Grant::parse(&format!("connect tcp://a.b:{}", ports.join(",")));
+        prop_assert_eq!(grant(&services).unwrap().to_string(), grant(&numbers).unwrap().to_string());
+    }
+
+    #[test]
     fn every_path_has_one_safe_spelling(bytes in unix_bytes()) {
         if let Ok(name) = UnixName::path(&bytes) {
             prop_assert_eq!(UnixName::path(name.as_path().unwrap()), Ok(name.clone()));
@@ -185,7 +201,7 @@ proptest! {
 
     #[test]
     fn almost_grants_do_not_upset_the_parser(
-        text in "(bind|connect|listen) (tcp|udp|http)://[a-f0-9.:*\\[\\]/%é-]{0,12}:[0-9,*-]{0,6}( (in|from) [a-f0-9.:,/]{0,9})?"
+        text in "(bind|connect|listen) (tcp|udp|http)://[a-f0-9.:*\\[\\]/%é-]{0,12}:[0-9,*a-z-]{0,6}( (in|from) [a-f0-9.:,/]{0,9})?"
     ) {
         match Grant::parse(&text) {
             Ok(grant) => prop_assert_eq!(Grant::parse(&grant.to_string()).unwrap(), grant),
