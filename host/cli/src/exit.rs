@@ -3,8 +3,14 @@
 /// How the command ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Exit {
+    /// What was asked is so: allowed, good, or no difference.
+    Yes,
+    /// It is not.
+    No,
     /// As the guest did.
     Guest(i32),
+    /// The guest was ended because the audit failed.
+    Unaudited,
     /// The guest trapped: as after `abort` (128 + SIGABRT).
     Trap,
     /// A command line, policy or program that cannot be used.
@@ -15,8 +21,11 @@ impl Exit {
     /// The number that the shell sees.
     pub(crate) fn code(self) -> i32 {
         match self {
+            Self::Yes => 0,
+            Self::No => 1,
             Self::Guest(code) => code,
             Self::Trap => 134,
+            Self::Unaudited => 125,
             Self::Usage => 2,
         }
     }

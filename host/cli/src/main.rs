@@ -6,17 +6,18 @@
 mod arguments;
 mod cache;
 mod exit;
+mod policy;
 mod report;
 mod run;
 
 use std::io::Write;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
 use exit::Exit;
 
 fn main() {
-    let exit = match Arguments::parse().command {
+    let exit = match Arguments::read().command {
+        Command::Policy(command) => policy::policy(&command),
         Command::Run(arguments) => run::run(arguments),
     };
     let exit = exit.unwrap_or_else(|error| {

@@ -9,6 +9,8 @@ use std::{fmt, io};
 use portcullis_policy::NameError;
 use rustix::io::Errno;
 
+use crate::audit::AuditFailure;
+
 /// Calls `$with` once with every error code and the OS errors it stands for.
 ///
 /// The codes are those of `error-code` in `wit/types.wit`, which documents
@@ -130,13 +132,17 @@ impl fmt::Display for ErrorCode {
 pub struct Error {
     code: ErrorCode,
     message: Cow<'static, str>,
+    audit_failure: Option<AuditFailure>,
 }
 
 impl Error {
     /// An error whose code does not say all there is to say.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        let message = message.into();
-        Self { code, message }
+        Self {
+            code,
+            message: message.into(),
+            audit_failure: None,
+        }
     }
 
     /// The guest hears its own request back, and no reason: that is for the
@@ -148,6 +154,12 @@ impl Error {
     /// What kind of error it is.
     pub fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// Why the guest is to end: what it did cannot be recorded. No guest may be
+    /// given such an error to go on with, whatever its code.
+    pub fn audit_failure(&self) -> Option<&AuditFailure> {
+        self.audit_failure.as_ref()
     }
 
     /// What the code does not say; often nothing.
@@ -174,6 +186,16 @@ impl From<ErrorCode> for Error {
     }
 }
 
+impl From<AuditFailure> for Error {
+    fn from(failure: AuditFailure) -> Self {
+        let message = failure.to_string();
+        Self {
+            audit_failure: Some(failure),
+            ..Self::new(ErrorCode::Io, message)
+        }
+    }
+}
+
 impl From<Errno> for Error {
     fn from(errno: Errno) -> Self {
         let code = ErrorCode::of_errno(errno);
@@ -194,7 +216,9 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(raw) => Errno::from_raw_os_error(raw).into(),
-            None => Self::new(ErrorCode::Unknown, error.to_string()),
+            // One of ours may have come in between the calls of the OS.
+            None => (error.downcast())
+                .unwrap_or_else(|error| Self::new(ErrorCode::Unknown, error.to_string())),
         }
     }
 }

@@ -9,7 +9,8 @@ use portcullis_policy::{Accept, Bind, Broadcast, Connect, Host, Join, Listen, Pr
 use rustix::io::Errno;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
-use crate::correspondents::Correspondents;
+use crate::correspondents::{Correspondents, Sharers};
+use crate::datagram::Course;
 use crate::error::{Error, ErrorCode};
 use crate::network::Target;
 use crate::os::inet as os;
@@ -19,7 +20,7 @@ use crate::wait::Wait;
 
 /// Where a socket is, in the words of the requests that put it there. The
 /// policy judges what was asked for: port zero stays zero.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) bound: Option<Bind>,
     /// What lets it accept, or receive from whoever writes.
@@ -27,6 +28,24 @@ pub(crate) struct Place {
     /// To whom a datagram socket is connected.
     pub(crate) peer: Option<Connect>,
     pub(crate) correspondents: Correspondents<SocketAddr>,
+    /// By what the last datagram went out that is on record.
+    pub(crate) sent_by: Option<Course>,
+    /// By what the last one came in.
+    pub(crate) received_by: Option<Course>,
+}
+
+impl Place {
+    /// Nowhere as yet.
+    pub(crate) fn new(sharers: Sharers) -> Self {
+        Self {
+            bound: None,
+            listening: None,
+            peer: None,
+            correspondents: Correspondents::new(sharers),
+            sent_by: None,
+            received_by: None,
+        }
+    }
 }
 
 impl Socket {
@@ -43,28 +62,30 @@ impl Socket {
             Protocol::Tcp => None,
             Protocol::Udp => Some(self.listen_request(address, name)?),
         };
-        let network = &self.shared.network;
-        let (permit, listening) = match hears.map(|hears| network.policy().check(hears)) {
-            None => (network.check(request)?, None),
+        let (policy, record) = (self.shared.network.policy(), self.record());
+        let verdict = policy.check(request);
+        let (permit, listening) = match (verdict, hears.map(|hears| policy.check(hears))) {
+            (Ok(permit), None) => (permit, None),
             // A grant to listen is one to bind.
-            Some(Ok(listening)) => (network.check(request)?, Some(listening.into_request())),
+            (Ok(permit), Some(Ok(listening))) => (permit, Some(listening.into_request())),
             // It can still have an address, and hear from whom it may write to.
-            Some(Err(denial)) => match network.policy().check(request) {
-                Ok(permit) => (permit, None),
-                Err(_) => return Err(network.refuse(&denial)),
-            },
+            (Ok(permit), Some(Err(_))) => (permit, None),
+            (Err(_), Some(Err(denial))) | (Err(denial), None | Some(Ok(_))) => {
+                return Err(record.refuse(&denial));
+            }
         };
         let mut place = self.shared.inet.lock();
         if place.bound.is_some() {
             return Err(ErrorCode::InvalidArgument.into());
         }
+        record.allow(&permit)?;
         os::bind(&self.shared.os, self.shared.family, &permit)?;
         let request = permit.into_request();
         if let (Some(listening), 0) = (&listening, address.port()) {
             let came = os::local_address(&self.shared.os)?;
             let chosen = self.listen_request(came, listening.name().cloned())?;
             // Any port was asked for; the one that came may be a denied one.
-            network.check_denies(chosen)?;
+            record.check_denies(chosen)?;
         }
         place.bound = Some(request);
         place.listening = listening;
@@ -82,12 +103,12 @@ impl Socket {
             None => (self.unspecified(0), None),
         };
         let request = |address| self.listen_request(address, name.clone());
-        let (socket, network) = (&self.shared.os, &self.shared.network);
-        let permit = network.check(request(address)?)?;
+        let (socket, record) = (&self.shared.os, self.record());
+        let permit = record.check(request(address)?)?;
         let bound = os::bind_to_listen(socket, self.shared.family, &permit)?;
         if address.port() == 0 {
             // Any port was asked for; the one that came may be a denied one.
-            network.check_denies(request(bound)?)?;
+            record.check_denies(request(bound)?)?;
         }
         self.shared.readiness.forget();
         os::listen(socket, backlog, &permit)?;
@@ -108,7 +129,14 @@ impl Socket {
             }
         }
         if let (true, Some(denial)) = (permits.is_empty(), denial) {
-            return Err(self.shared.network.refuse(&denial));
+            return Err(self.record().refuse(&denial));
+        }
+        // What only passes because the policy is shadowed is for want of better.
+        if permits
+            .iter()
+            .any(|(_, permit)| permit.shadowed().is_none())
+        {
+            permits.retain(|(_, permit)| permit.shadowed().is_none());
         }
         permits.retain(|(address, _)| self.takes_form(*address));
         let mut candidates = permits.into_iter().peekable();
@@ -125,7 +153,8 @@ impl Socket {
                 }
                 Err(error) => last = error,
             }
-            if goes_on(last.code()) {
+            self.forget_connection();
+            if is_last(last.code()) {
                 break;
             }
             if last.code() == ErrorCode::TimedOut && candidates.peek().is_some() {
@@ -136,7 +165,11 @@ impl Socket {
     }
 
     async fn connect_to(&self, permit: &portcullis_policy::Permit<Connect>) -> Result<(), Error> {
+        self.record().allow(permit)?;
         let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
+        if self.shared.kind != SocketType::Datagram {
+            self.begin_connection()?;
+        }
         readiness.forget();
         match os::connect(socket, self.shared.family, permit) {
             Ok(()) => return Ok(()),
@@ -154,7 +187,9 @@ impl Socket {
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
         // Linux tells how it ended to who asks again, and to nobody twice: else
         // the next connect would be answered with this one's end.
-        Ok(os::connect(socket, self.shared.family, permit)?)
+        let connected = os::connect(socket, self.shared.family, permit);
+        self.shared.check_ended()?;
+        Ok(connected?)
     }
 
     /// Joins a multicast group on an interface, by its index; zero is the one
@@ -173,7 +208,7 @@ impl Socket {
             .bound
             .as_ref()
             .map_or(0, |bound| bound.address().port());
-        let permit = self.shared.network.check(Join::new(group, port))?;
+        let permit = self.record().check(Join::new(group, port))?;
         Ok(os::join(&self.shared.os, interface, &permit)?)
     }
 
@@ -197,7 +232,7 @@ impl Socket {
         if !on {
             return Ok(self.shared.os.set_broadcast(false)?);
         }
-        let permit = self.shared.network.check(Broadcast::new())?;
+        let permit = self.record().check(Broadcast::new())?;
         Ok(os::allow_broadcast(&self.shared.os, &permit)?)
     }
 
@@ -274,10 +309,9 @@ impl Socket {
                     });
                 }
                 let host = Host::parse(host)?;
-                let found = self
-                    .shared
-                    .network
-                    .locate(host, port, purpose(protocol, port));
+                let purpose = purpose(protocol, port);
+                let network = &self.shared.network;
+                let found = network.locate(self.number(), host, port, purpose);
                 self.wait(false, None).at_least_once().bound(found).await
             }
         }
@@ -318,11 +352,14 @@ impl Socket {
     }
 }
 
-/// Whether a failed connect leaves the socket busy with an address, so that no
-/// other can be tried.
-fn goes_on(code: ErrorCode) -> bool {
+/// Whether no other address can be tried after a failed connect: the socket is busy
+/// with this one, or the guest may make no more connections.
+fn is_last(code: ErrorCode) -> bool {
     matches!(
         code,
-        ErrorCode::AlreadyInProgress | ErrorCode::InProgress | ErrorCode::IsConnected
+        ErrorCode::AlreadyInProgress
+            | ErrorCode::InProgress
+            | ErrorCode::IsConnected
+            | ErrorCode::LimitExceeded
     )
 }

@@ -13,8 +13,11 @@ use parking_lot::Mutex;
 use rustix::io::Errno;
 use tokio::io::Interest;
 
+use crate::account::Account;
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
+use crate::audit::{Accepted, Closed, Connected, Event};
 use crate::error::{Error, ErrorCode};
+use crate::limits::{Room, Usage};
 use crate::network::Network;
 use crate::os;
 use crate::readiness::Readiness;
@@ -45,10 +48,20 @@ pub(crate) struct Shared {
     pub(crate) kind: SocketType,
     pub(crate) settings: Mutex<Settings>,
     pub(crate) network: Network,
+    pub(crate) account: Account,
     pub(crate) inet: Mutex<inet::Place>,
     pub(crate) unix: Mutex<unix::Place>,
+    pub(crate) usage: Usage,
     /// A connection that was let in to see whether one is there.
-    arrived: Mutex<Option<(socket2::Socket, SocketAddress)>>,
+    arrived: Mutex<Option<Admitted>>,
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+struct Admitted {
+    socket: socket2::Socket,
+    peer: SocketAddress,
+    room: Room,
 }
 
 /// What the guest has set and the host heeds instead of the OS: whose own timers
@@ -94,17 +107,21 @@ impl Socket {
         kind: SocketType,
         network: Network,
         settings: Settings,
+        usage: Usage,
     ) -> Self {
         let os = Arc::new(os);
+        let sharers = network.guest().sharers.clone();
         let shared = Shared {
             readiness: Readiness::new(Arc::clone(&os)),
             os,
             family,
             kind,
             settings: Mutex::new(settings),
+            account: Account::new(network.guest().number_socket()),
+            inet: Mutex::new(inet::Place::new(sharers.clone())),
+            unix: Mutex::new(unix::Place::new(sharers)),
             network,
-            inet: Mutex::default(),
-            unix: Mutex::default(),
+            usage,
             arrived: Mutex::default(),
         };
         Self::on(Arc::new(shared))
@@ -135,15 +152,17 @@ impl Socket {
         if self.shared.kind == SocketType::Datagram {
             return Err(ErrorCode::NotSupported.into());
         }
-        let backlog = i32::try_from(backlog.unwrap_or(DEFAULT_BACKLOG)).unwrap_or(i32::MAX);
+        let budget = self.shared.network.budget();
+        let backlog = budget.backlog(backlog.unwrap_or(DEFAULT_BACKLOG));
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match self.shared.family {
             Family::Inet | Family::Inet6 => self.listen_inet(backlog),
             Family::Unix => self.listen_unix(backlog),
         }
     }
 
-    /// POSIX `accept`. Peers that the policy does not admit are reset, and the
-    /// wait goes on.
+    /// POSIX `accept`. Peers that the policy does not admit, or who are too many,
+    /// are reset, and the wait goes on.
     pub async fn accept(&self) -> Result<(Self, SocketAddress), Error> {
         if self.shared.kind == SocketType::Datagram {
             return Err(ErrorCode::NotSupported.into());
@@ -155,7 +174,7 @@ impl Socket {
         let mut turned_away = 0;
         loop {
             if let Some(arrived) = self.take_arrived() {
-                return Ok(self.connection(arrived));
+                return self.connection(arrived);
             }
             let arrival = self.perform(Interest::READABLE, wait, |_| {
                 // Who looks whether somebody is there may let them in meanwhile.
@@ -168,7 +187,7 @@ impl Socket {
                 continue;
             };
             if let Some(admitted) = self.admit(arrival)? {
-                return Ok(self.connection(admitted));
+                return self.connection(admitted);
             }
             turned_away += 1;
             wait.go_on(turned_away)?;
@@ -179,10 +198,41 @@ impl Socket {
 
     /// POSIX `connect`, to an address or to a name.
     pub async fn connect(&self, remote: &Endpoint) -> Result<(), Error> {
-        match self.shared.family {
+        let account = &self.shared.account;
+        let connected = match self.shared.family {
             Family::Inet | Family::Inet6 => self.connect_inet(remote).await,
             Family::Unix => self.connect_unix(remote).await,
+        };
+        match connected.as_ref().map_err(Error::code) {
+            Ok(()) | Err(ErrorCode::AlreadyInProgress | ErrorCode::InProgress) => {
+                account.set_connecting(true);
+            }
+            Err(_) => {}
         }
+        connected?;
+        self.note_connected()
+    }
+
+    /// Tells of a connection as soon as there is one.
+    fn note_connected(&self) -> Result<(), Error> {
+        let account = &self.shared.account;
+        if !account.is_connecting() {
+            return Ok(());
+        }
+        let Ok(remote) = self.remote_address() else {
+            return Ok(());
+        };
+        account.set_connecting(false);
+        account.set_remote(remote.clone());
+        if self.shared.kind == SocketType::Datagram {
+            return Ok(());
+        }
+        let local = self.local_address().ok();
+        self.shared.network.tell(Event::Connected(Connected {
+            socket: account.socket,
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
+            remote: &remote,
+        }))
     }
 
     /// POSIX `shutdown`: of receiving, of sending, or of both.
@@ -202,18 +252,14 @@ impl Socket {
             return;
         }
         self.shared.inet.lock().listening = None;
-        if let Some((arrived, _)) = self.take_arrived() {
-            os::reset(&arrived);
+        if let Some(arrived) = self.take_arrived() {
+            os::reset(&arrived.socket);
         }
     }
 
     /// POSIX `getsockname`.
     pub fn local_address(&self) -> Result<SocketAddress, Error> {
-        if let Some(name) = self.unix_name() {
-            return Ok(name);
-        }
-        let address = rustix::net::getsockname(&self.shared.os)?;
-        Ok(os::address(Some(address))?)
+        self.shared.local_address()
     }
 
     /// POSIX `getpeername`.
@@ -224,7 +270,11 @@ impl Socket {
 
     /// `SO_ERROR`: the error that waits to be reported, which is thereby taken.
     pub fn take_error(&self) -> Result<Option<Error>, Error> {
-        Ok(self.shared.os.take_error()?.map(Error::from))
+        let error = self.shared.os.take_error()?.map(Error::from);
+        if error.is_none() {
+            self.note_connected()?;
+        }
+        Ok(error)
     }
 
     /// POSIX `dup`: another handle on the same socket.
@@ -250,11 +300,16 @@ impl Socket {
     /// operation to say.
     pub async fn ready(&self, interest: Ready) {
         loop {
-            if self.has_arrived() && interest.readable {
+            let is_over = self.shared.network.audit_failure().is_some();
+            if is_over || self.has_arrived() && interest.readable {
                 return;
             }
             match self.shared.readiness.wait(interest).await {
-                Ok(ready) if self.vet(ready).is_nothing() => {}
+                Ok(ready) if self.vet(ready).is_nothing() => {
+                    if let Some(pause) = self.pause(ready) {
+                        tokio::time::sleep(pause).await;
+                    }
+                }
                 Ok(_) | Err(_) => return,
             }
             tokio::task::coop::consume_budget().await;
@@ -262,8 +317,9 @@ impl Socket {
     }
 
     /// Takes back `readable` where all that has come is what the policy does not
-    /// let in: an operation would then wait.
-    pub(crate) fn vet(&self, mut ready: Ready) -> Ready {
+    /// let in, and what has to wait for bandwidth: an operation would then wait.
+    pub(crate) fn vet(&self, ready: Ready) -> Ready {
+        let mut ready = self.hold(ready);
         if ready.readable && !ready.failed {
             ready.readable = match self.shared.kind {
                 SocketType::Datagram => self.vet_datagram(),
@@ -315,7 +371,7 @@ impl Socket {
         self.shared.arrived.lock().is_some()
     }
 
-    fn take_arrived(&self) -> Option<(socket2::Socket, SocketAddress)> {
+    fn take_arrived(&self) -> Option<Admitted> {
         let mut arrived = self.shared.arrived.lock();
         let taken = arrived.take();
         if taken.is_some() {
@@ -325,19 +381,32 @@ impl Socket {
     }
 
     /// Lets a connection in, or turns it away.
-    fn admit(
-        &self,
-        arrival: os::Arrival,
-    ) -> Result<Option<(socket2::Socket, SocketAddress)>, Error> {
-        if self.shared.family == Family::Unix {
-            return Ok(self.admit_unix().map(|permit| arrival.admit_unix(&permit)));
-        }
-        let peer = arrival.peer()?;
-        match self.shared.network.admit(self.accept_request(peer)?) {
-            Some(permit) => Ok(Some(arrival.admit(&permit))),
-            None => {
-                arrival.refuse();
-                Ok(None)
+    fn admit(&self, arrival: os::Arrival) -> Result<Option<Admitted>, Error> {
+        let (socket, peer) = if self.shared.family == Family::Unix {
+            let Some(permit) = self.admit_unix() else {
+                return Ok(None);
+            };
+            self.record().allow(&permit)?;
+            arrival.admit_unix(&permit)
+        } else {
+            let request = self.accept_request(arrival.peer()?)?;
+            let admitted = match self.shared.network.policy().check(request) {
+                Ok(permit) => self.record().allow(&permit).map(|()| Some(permit)),
+                Err(denial) => self.turn_away(&denial).map(|()| None),
+            };
+            match admitted {
+                Ok(Some(permit)) => arrival.admit(&permit),
+                not_admitted => {
+                    arrival.refuse();
+                    return not_admitted.map(|_| None);
+                }
+            }
+        };
+        match self.make_room(&socket) {
+            Ok(Some(room)) => Ok(Some(Admitted { socket, peer, room })),
+            none => {
+                os::reset(&socket);
+                none.map(|_| None)
             }
         }
     }
@@ -377,25 +446,40 @@ impl Socket {
     }
 
     /// Calls `call` now, and again whenever the socket is ready, until it no
-    /// longer asks to wait or the patience ends.
+    /// longer asks to wait or the patience ends. Where the host ends the
+    /// connection, that is the end of it.
     pub(crate) async fn perform<T>(
+        &self,
+        interest: Interest,
+        wait: Wait,
+        call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+    ) -> Result<T, Error> {
+        self.shared.check_ended()?;
+        let done = self.attempt(interest, wait, call).await;
+        self.shared.check_ended()?;
+        done
+    }
+
+    async fn attempt<T>(
         &self,
         interest: Interest,
         wait: Wait,
         mut call: impl FnMut(&socket2::Socket) -> io::Result<T>,
     ) -> Result<T, Error> {
-        loop {
+        self.shared.network.must_be_audited()?;
+        let done = loop {
             match call(&self.shared.os) {
-                Ok(done) => return Ok(done),
+                Ok(done) => break done,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return wait
-                        .bound(self.shared.readiness.retry(interest, call))
-                        .await;
+                    let retried = self.shared.readiness.retry(interest, call);
+                    break wait.bound(retried).await?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
-        }
+        };
+        self.note_connected()?;
+        Ok(done)
     }
 
     /// Where the receiving side is shut down nothing comes any more: who would
@@ -418,7 +502,8 @@ impl Socket {
         }
     }
 
-    fn connection(&self, (os, peer): (socket2::Socket, SocketAddress)) -> (Self, SocketAddress) {
+    fn connection(&self, admitted: Admitted) -> Result<(Self, SocketAddress), Error> {
+        let Admitted { socket, peer, room } = admitted;
         let Shared {
             family,
             kind,
@@ -426,13 +511,48 @@ impl Socket {
             settings,
             ..
         } = &*self.shared;
-        let settings = settings.lock().inherited(*family, &os);
-        let connection = Self::new(os, *family, *kind, network.clone(), settings);
-        (connection, peer)
+        let settings = settings.lock().inherited(*family, &socket);
+        let usage = Usage::new(room.socket);
+        let connection = Self::new(socket, *family, *kind, network.clone(), settings, usage);
+        let account = &connection.shared.account;
+        account.set_remote(peer.clone());
+        network.tell(Event::Accepted(Accepted {
+            socket: account.socket,
+            listener: self.shared.account.socket,
+            local: connection.local_address().ok().as_ref(),
+            remote: &peer,
+        }))?;
+        connection.keep_connection(room.connection)?;
+        Ok((connection, peer))
     }
 }
 
 impl Shared {
+    fn local_address(&self) -> Result<SocketAddress, Error> {
+        if let Some(name) = self.unix.lock().name() {
+            return Ok(name);
+        }
+        let address = rustix::net::getsockname(&self.os)?;
+        Ok(os::address(Some(address))?)
+    }
+
+    /// Tells how it ended. Where that cannot be recorded, the guest's next step
+    /// fails, or whoever ran the guest asks for it.
+    fn tell_closed(&self) {
+        let account = &self.account;
+        let local = self.local_address().ok();
+        let _ = self.network.tell(Event::Closed(Closed {
+            socket: account.socket,
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
+            remote: account.remote().as_ref(),
+            bytes_sent: account.sent.bytes(),
+            bytes_received: account.received.bytes(),
+            datagrams_sent: account.sent.datagrams(),
+            datagrams_received: account.received.datagrams(),
+            duration: account.age(),
+        }));
+    }
+
     fn note_arrival(&self) {
         self.network.guest().note_arrival(self.os.as_raw_fd());
     }
@@ -447,5 +567,6 @@ impl Drop for Shared {
         if self.arrived.get_mut().is_some() {
             self.forget_arrival();
         }
+        self.tell_closed();
     }
 }

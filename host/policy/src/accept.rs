@@ -58,6 +58,10 @@ impl Request for Accept {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.remedy().into())
     }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        Some(self.peer)
+    }
 }
 
 impl Decide for Accept {

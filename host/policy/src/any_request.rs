@@ -189,10 +189,8 @@ fn resolve(name: &Name) -> AnyRequest {
 
 fn socket(grant: &SocketGrant, text: Fragment<'_>) -> Result<AnyRequest, GrantError> {
     let everybody = Broadcast::new();
-    if everybody
-        .narrowest()
-        .is_some_and(|own| own == grant.clone().into())
-    {
+    // Of all that is written for more than one port, this is one request.
+    if everybody.to_string() == grant.to_string() {
         return Ok(AnyRequest::Broadcast(everybody));
     }
     let protocol = grant.protocol;
@@ -340,6 +338,10 @@ fn single(network: IpNet) -> Option<IpAddr> {
 impl Request for AnyRequest {
     fn narrowest(&self) -> Option<Grant> {
         self.inner().narrowest()
+    }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        self.inner().socket_address()
     }
 }
 

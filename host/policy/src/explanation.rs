@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::diff::destinations;
-use crate::{AnyRequest, Denial, Grant, Lookup, Name, Policy, Reason};
+use crate::{AnyRequest, Denial, Grant, Lookup, Name, Policy};
 
 /// Whether a request would be allowed, and by what.
 ///
@@ -76,7 +76,7 @@ impl Policy {
             let alias = Lookup::new(alias.clone(), lookup.purpose());
             let step = self.step(&AnyRequest::Lookup(alias), None);
             // An alias takes no grant of its own, but its denies hold.
-            if step.verdict.as_ref().is_err_and(is_explicit) {
+            if step.verdict.as_ref().is_err_and(Denial::is_explicit) {
                 explanation.allowed = false;
                 explanation.steps.push(step);
                 return;
@@ -108,7 +108,7 @@ impl Policy {
         let verdict = match (verdict, request) {
             // The guest's own name is no secret.
             (Err(denial), AnyRequest::Lookup(lookup))
-                if lookup.name().as_str() == self.host_name() && !is_explicit(&denial) =>
+                if lookup.name().as_str() == self.host_name() && !denial.is_explicit() =>
             {
                 Ok(None)
             }
@@ -144,8 +144,4 @@ impl Explanation {
         let mut steps = self.steps.iter().rev();
         steps.find(|step| step.verdict.is_ok() == self.allowed)
     }
-}
-
-fn is_explicit(denial: &Denial) -> bool {
-    matches!(denial.reason(), Reason::DeniedBy { .. })
 }

@@ -93,6 +93,10 @@ impl Request for Listen {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.remedy().into())
     }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        Some(self.address())
+    }
 }
 
 impl Decide for Listen {

@@ -1,6 +1,7 @@
 //! What is worth a second look in a policy that is well formed. It must not warn of
 //! what is as it should be: each warning is what the policy decides.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,7 +13,7 @@ use crate::range::Range;
 use crate::socket_grant::{Role, SocketGrant};
 use crate::unix_pattern::UnixPattern;
 use crate::verb::Verb;
-use crate::{Connect, Grant, Group, Name, Policy, Reason};
+use crate::{Change, Connect, Grant, Group, Name, Policy, Reason};
 
 /// What a policy holds, and what is worth a second look.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub enum Concern {
         /// The grant that would lead there, as a flag.
         remedy: Option<String>,
     },
-    /// All of it is denied.
+    /// All of it is denied, or beyond a ceiling.
     Denied,
     /// Another grant covers it.
     Redundant {
@@ -68,7 +69,7 @@ pub enum Concern {
     },
 }
 
-/// How many pairs of grants are compared at most.
+/// How many grants are compared with each other.
 const MOST_GRANTS: usize = 512;
 
 /// Where most clouds serve the credentials of a machine.
@@ -77,12 +78,12 @@ const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 impl Policy {
     /// Looks through the policy.
     pub fn review(&self) -> Review {
-        let of = |role: Role| self.lines().filter(move |(own, _)| *own == role);
+        let of = |role: Role| self.own_lines().filter(move |(own, _)| *own == role);
         let grants: Vec<&Grant> = of(Role::Allow).map(|(_, grant)| grant).collect();
         let mut review = Review {
             grants: grants.len(),
             denies: of(Role::Deny).count(),
-            hosts: self.listed_hosts().count(),
+            hosts: self.listed_hosts().collect::<BTreeSet<_>>().len(),
             limits: self.limits().count(),
             warnings: Vec::new(),
             skipped: grants.len().saturating_sub(MOST_GRANTS),
@@ -117,7 +118,10 @@ impl Policy {
             return Ok(None);
         };
         let opened = self.granting_all(&[]).diff(own).map_err(|_| TooMuch)?;
-        if opened.changes().is_empty() {
+        // To look up what one may not reach is not what such a grant is for.
+        let is_for_lookups = matches!(grant.kind(), Kind::Resolve(_));
+        let is_worth_it = |change: &Change| is_for_lookups || !change.is_about_lookups();
+        if !opened.changes().iter().any(is_worth_it) {
             return Ok(Some(Concern::Denied));
         }
         for (other_index, (other, alone)) in grants.iter().zip(alone).enumerate() {
@@ -245,7 +249,9 @@ impl fmt::Display for Concern {
                     None => Ok(()),
                 }
             }
-            Self::Denied => f.write_str("all of it is denied, so that it grants nothing"),
+            Self::Denied => {
+                f.write_str("it grants nothing: all of it is denied, or beyond a ceiling")
+            }
             Self::Redundant { by } => write!(f, "covered already by: {by}"),
             Self::Wide { reach } => f.write_str(reach),
         }

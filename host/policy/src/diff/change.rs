@@ -80,6 +80,16 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether it lets nobody reach anything.
+    pub(crate) fn is_about_lookups(&self) -> bool {
+        match self.extent {
+            Extent::Lookup(_) | Extent::Reverse(_) => true,
+            Extent::Broadcast | Extent::Socket { .. } | Extent::Unix { .. } => false,
+        }
+    }
+}
+
 /// Each line with the effect before it, without a final line break.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
