@@ -333,6 +333,7 @@ impl Socket {
         self.shared.network.must_be_audited()?;
         let mut pauses = Pauses::new();
         loop {
+            self.shared.check_ended()?;
             let blocked: Error = match call(&self.shared.os) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => error.into(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
