@@ -16,7 +16,7 @@ use crate::limits::Direction;
 use crate::network::Target;
 use crate::os;
 use crate::os::inet::Passage;
-use crate::record::{is_denied, is_explicit, objection};
+use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
 use crate::wait::CROWD;
@@ -252,7 +252,7 @@ impl Socket {
         let accept = network.policy().check(self.accept_request(source)?);
         // Whom it may write to may write to it.
         let connect = match objection(&accept) {
-            Some(denial) if !is_explicit(denial) => network.check_connect(request.clone()).ok(),
+            Some(denial) if !denial.is_explicit() => network.check_connect(request.clone()).ok(),
             Some(_) | None => None,
         };
         match (accept, connect) {
