@@ -16,6 +16,7 @@ mod errors;
 mod files;
 mod grants;
 mod join;
+mod learner;
 mod listen;
 mod lookup;
 mod model;
