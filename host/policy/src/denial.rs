@@ -42,13 +42,30 @@ impl Denial {
     /// deny decided, or if the address is of the wrong sort: no grant makes up
     /// for that.
     pub fn remedy(&self) -> Option<String> {
-        let grant = self.0.remedy.as_ref()?;
+        let grant = self.grant()?;
         Some(format!("--allow '{grant}'"))
+    }
+
+    /// The grant of [`Denial::remedy`].
+    pub fn grant(&self) -> Option<&Grant> {
+        self.0.remedy.as_ref()
     }
 
     /// What to tell the operator: three lines, without a final line break.
     pub fn report(&self) -> impl fmt::Display {
-        Report(self)
+        Report {
+            denial: self,
+            verdict: "denied",
+        }
+    }
+
+    /// The same of a request that passed because its policy is
+    /// [shadowed](crate::Policy::shadowed).
+    pub fn shadow_report(&self) -> impl fmt::Display {
+        Report {
+            denial: self,
+            verdict: "would deny",
+        }
     }
 }
 
@@ -61,12 +78,15 @@ impl fmt::Display for Denial {
 
 impl std::error::Error for Denial {}
 
-struct Report<'a>(&'a Denial);
+struct Report<'a> {
+    denial: &'a Denial,
+    verdict: &'static str,
+}
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(denial) = self;
-        writeln!(f, "portcullis: denied  {}", denial.request())?;
+        let Self { denial, verdict } = self;
+        writeln!(f, "portcullis: {verdict}  {}", denial.request())?;
         writeln!(f, "  reason: {}", denial.reason())?;
         match (denial.remedy(), denial.reason()) {
             (Some(remedy), _) => write!(f, "  to allow: {remedy}"),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::layer::Layer;
-use crate::{Canonical, Denial, Grant, Limits, Name, Permit, PolicyBuilder, Request};
+use crate::{Canonical, Denial, Grant, Limits, Name, Permit, PolicyBuilder, Reason, Request};
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
 ///
@@ -17,6 +17,8 @@ pub struct Policy {
     inner: Arc<[Arc<Layer>]>,
     /// How many of the layers let everything pass, from the outermost on.
     shadowed: usize,
+    /// Whether what a deny matches does not pass even so.
+    heeds_denies: bool,
 }
 
 impl Policy {
@@ -30,6 +32,7 @@ impl Policy {
             outer: Arc::new(layer),
             inner: Arc::default(),
             shadowed: 0,
+            heeds_denies: false,
         }
     }
 
@@ -38,11 +41,13 @@ impl Policy {
     pub fn check<R: Request>(&self, request: R) -> Result<Permit<R>, Denial> {
         let (mut grant, mut shadowed) = (None, None);
         for (index, layer) in self.layers().enumerate() {
-            match request.decide(layer) {
+            let grown = layer.grown();
+            match request.decide(grown.as_deref().unwrap_or(layer)) {
                 Ok(allowing) => grant = allowing,
                 Err(refusal) => {
                     let denial = Denial::new(&request, refusal);
-                    if index >= self.shadowed {
+                    let is_deny = matches!(denial.reason(), Reason::DeniedBy { .. });
+                    if index >= self.shadowed || (is_deny && self.heeds_denies) {
                         return Err(denial);
                     }
                     shadowed = shadowed.or(Some(denial));
@@ -58,7 +63,41 @@ impl Policy {
     #[must_use]
     pub fn shadowed(mut self) -> Self {
         self.shadowed = self.depth();
+        self.heeds_denies = false;
         self
+    }
+
+    /// The same, but what a deny matches is denied as ever: to learn what is to
+    /// be granted, where it is known what is not to be.
+    #[must_use]
+    pub fn shadowed_but_for_denies(mut self) -> Self {
+        self.shadowed = self.depth();
+        self.heeds_denies = true;
+        self
+    }
+
+    /// The policy whose layers can be granted more while it is in use, by
+    /// [`Policy::grow`]. Layers that [`Policy::and`] adds to it stay as they
+    /// are, and so do those that it is added to.
+    #[must_use]
+    pub fn growing(self) -> Self {
+        self.with_layers(|layer| Arc::new(layer.growing()))
+    }
+
+    /// Grants one thing more, in every clone of the policy and in what was made
+    /// from it. Only layers that are [growing](Policy::growing) take it.
+    pub fn grow(&self, grant: &Grant) {
+        self.layers().for_each(|layer| layer.grow(grant));
+    }
+
+    /// The policy as it would be if it were granted one thing more: to see
+    /// whether that would do, and to allow it once. It grows apart.
+    #[must_use]
+    pub fn supposing(&self, grant: &Grant) -> Self {
+        self.with_layers(|layer| match layer.supposing(grant) {
+            Some(supposed) => Arc::new(supposed),
+            None => Arc::clone(layer),
+        })
     }
 
     /// The policy that allows only what both allow: this one's layers, and
@@ -73,7 +112,7 @@ impl Policy {
                 .chain(narrower.layers())
                 .cloned()
                 .collect(),
-            shadowed: self.shadowed,
+            ..*self
         }
     }
 
@@ -81,13 +120,7 @@ impl Policy {
     /// `grant` and nothing else: for a socket that is handed to a guest.
     #[must_use]
     pub fn granting(&self, grant: &Grant) -> Self {
-        Self {
-            outer: Arc::new(self.outer.granting(grant)),
-            inner: (self.inner.iter())
-                .map(|layer| Arc::new(layer.granting(grant)))
-                .collect(),
-            shadowed: self.shadowed,
-        }
+        self.with_layers(|layer| Arc::new(layer.granting(grant)))
     }
 
     /// How much a guest may use: of each limit the tightest of all layers.
@@ -128,6 +161,14 @@ impl Policy {
                 self.hosts(name)
                     .is_some_and(|addresses| addresses.contains(&address))
             })
+    }
+
+    fn with_layers(&self, each: impl Fn(&Arc<Layer>) -> Arc<Layer>) -> Self {
+        Self {
+            outer: each(&self.outer),
+            inner: self.inner.iter().map(&each).collect(),
+            ..*self
+        }
     }
 
     fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {

@@ -15,6 +15,7 @@ mod denials;
 mod errors;
 mod files;
 mod grants;
+mod growth;
 mod join;
 mod learner;
 mod listen;
