@@ -1,10 +1,11 @@
 //! Denials on standard error, for the operator.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{Audit, Denial, Event};
+use portcullis::{Audit, Event};
 
 /// How many distinct denials are told apart. A guest that scans the network
 /// must fill neither memory nor the operator's screen.
@@ -17,6 +18,7 @@ pub(crate) struct Report {
     // Apart, so that a crowd of peers does not hide what the guest tries.
     denied: Arc<Mutex<Tally>>,
     refused: Arc<Mutex<Tally>>,
+    shadowed: Arc<Mutex<Tally>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,14 +33,20 @@ impl Report {
     pub(crate) fn finish(&self) {
         lock(&self.denied).finish("requests of the guest");
         lock(&self.refused).finish("peers");
+        lock(&self.shadowed).finish_shadow();
     }
 }
 
 impl Audit for Report {
     fn record(&self, event: Event<'_>) -> io::Result<()> {
         match event {
-            Event::Denied(denied) => lock(&self.denied).count(denied.denial),
-            Event::Refused(refused) => lock(&self.refused).count(refused.denial),
+            Event::Allowed(allowed) => {
+                if let Some(denial) = allowed.shadowed {
+                    lock(&self.shadowed).count(&denial.shadow_report());
+                }
+            }
+            Event::Denied(denied) => lock(&self.denied).count(&denied.denial.report()),
+            Event::Refused(refused) => lock(&self.refused).count(&refused.denial.report()),
             _ => {}
         }
         Ok(())
@@ -46,8 +54,8 @@ impl Audit for Report {
 }
 
 impl Tally {
-    fn count(&mut self, denial: &Denial) {
-        let denial = denial.report().to_string();
+    fn count(&mut self, report: &impl Display) {
+        let denial = report.to_string();
         if let Some(times) = self.times.get_mut(&denial) {
             *times += 1;
         } else if self.times.len() < DISTINCT {
@@ -59,6 +67,14 @@ impl Tally {
     }
 
     fn finish(&self, what: &str) {
+        self.finish_as(&format!("denied  {} more {what}", self.others));
+    }
+
+    fn finish_shadow(&self) {
+        self.finish_as(&format!("would deny  {} more requests", self.others));
+    }
+
+    fn finish_as(&self, others: &str) {
         let mut again: Vec<_> = self.times.iter().filter(|(_, times)| **times > 1).collect();
         again.sort();
         for (denial, times) in again {
@@ -66,16 +82,23 @@ impl Tally {
             say(&format!("{request} ({times} times in all)"));
         }
         if self.others > 0 {
-            say(&format!(
-                "portcullis: denied  {} more {what}, not told apart",
-                self.others
-            ));
+            say(&format!("portcullis: {others}, not told apart"));
         }
     }
 }
 
 fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Text of others, without what a terminal would act on and without an end of
+/// the line.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let shown = |char: char| match char {
+        _ if char.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => char,
+    };
+    text.chars().map(shown).collect()
 }
 
 fn say(line: &str) {

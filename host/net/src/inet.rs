@@ -136,7 +136,7 @@ impl Socket {
         let network = &self.shared.network;
         let policy = target.policy.clone();
         let requests: Vec<_> = self.requests(target).collect();
-        let permitted = |policy| candidates(network, policy, &requests);
+        let permitted = |policy: &Policy| candidates(network, policy, &requests);
         let mut permits = match permitted(&policy) {
             Ok(permits) => permits,
             Err((request, denial)) => network
