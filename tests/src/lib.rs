@@ -24,7 +24,8 @@ use std::{env, panic, thread};
 use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
 use portcullis::{
-    Audit, Ctx, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver, wasmtime,
+    Audit, Ctx, Denied, Engine, Event, Network, Outcome, Policy, Program, Refused, Resolver,
+    TableResolver, wasmtime,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -333,12 +334,10 @@ impl Denials {
 
 impl Audit for Denials {
     fn record(&self, event: Event<'_>) -> io::Result<()> {
-        let denial = match event {
-            Event::Denied(denied) => denied.denial,
-            Event::Refused(refused) => refused.denial,
-            _ => return Ok(()),
-        };
-        self.0.lock().unwrap().push(denial.report().to_string());
+        if let Event::Denied(Denied { denial, .. }) | Event::Refused(Refused { denial, .. }) = event
+        {
+            self.0.lock().unwrap().push(denial.report().to_string());
+        }
         Ok(())
     }
 }

@@ -15,11 +15,10 @@ mod terminal;
 use std::io::Write;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
 use exit::Exit;
 
 fn main() {
-    let exit = match Arguments::parse().command {
+    let exit = match Arguments::read().command {
         Command::Learn(arguments) => learn::learn(arguments),
         Command::Run(arguments) => run::run(arguments),
     };

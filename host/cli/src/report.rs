@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{Audit, Event};
+use portcullis::{Allowed, Audit, Denied, Event, Refused};
 
 /// How many distinct denials are told apart. A guest that scans the network
 /// must fill neither memory nor the operator's screen.
@@ -39,15 +39,16 @@ impl Report {
 
 impl Audit for Report {
     fn record(&self, event: Event<'_>) -> io::Result<()> {
-        match event {
-            Event::Allowed(allowed) => {
-                if let Some(denial) = allowed.shadowed {
-                    lock(&self.shadowed).count(&denial.shadow_report());
-                }
-            }
-            Event::Denied(denied) => lock(&self.denied).count(&denied.denial.report()),
-            Event::Refused(refused) => lock(&self.refused).count(&refused.denial.report()),
-            _ => {}
+        if let Event::Allowed(Allowed { shadowed, .. }) = event
+            && let Some(denial) = shadowed
+        {
+            lock(&self.shadowed).count(&denial.shadow_report());
+        }
+        if let Event::Denied(Denied { denial, .. }) = event {
+            lock(&self.denied).count(&denial.report());
+        }
+        if let Event::Refused(Refused { denial, .. }) = event {
+            lock(&self.refused).count(&denial.report());
         }
         Ok(())
     }

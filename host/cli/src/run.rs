@@ -127,9 +127,10 @@ pub(crate) fn network(resolver: ResolverKind) -> Network {
 pub(crate) fn policy(arguments: &PolicyArguments) -> Result<Policy> {
     let mut policy = Policy::builder();
     for path in &arguments.policy {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the policy {}", path.display()))?;
-        policy = policy.file(&path.display().to_string(), &text);
+        policy = policy.file(&path.display().to_string(), &text(path)?);
+    }
+    for path in &arguments.ceiling {
+        policy = policy.ceiling(&path.display().to_string(), &text(path)?);
     }
     for grant in &arguments.allow {
         policy = policy.allow(grant);
@@ -138,6 +139,10 @@ pub(crate) fn policy(arguments: &PolicyArguments) -> Result<Policy> {
         policy = policy.deny(grant);
     }
     Ok(policy.build()?)
+}
+
+fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
 fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {

@@ -85,7 +85,7 @@ pub struct Allowed<'a> {
 pub struct Closed<'a> {
     /// The socket.
     pub socket: u64,
-    /// Where it was.
+    /// Where it was, if it was bound.
     pub local: Option<&'a SocketAddress>,
     /// Whom it was connected with, if it was.
     pub remote: Option<&'a SocketAddress>,
@@ -110,7 +110,7 @@ pub struct Closed<'a> {
 pub struct Connected<'a> {
     /// The socket.
     pub socket: u64,
-    /// Where it is; none where the OS does not tell any more.
+    /// Where it is; none where it has no name, or the OS does not tell any more.
     pub local: Option<&'a SocketAddress>,
     /// Where it is connected to.
     pub remote: &'a SocketAddress,

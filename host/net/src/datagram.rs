@@ -12,11 +12,10 @@ use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
-use crate::inet::Place;
 use crate::network::Target;
 use crate::os;
 use crate::os::inet::Passage;
-use crate::record::{is_denied, is_explicit, objection};
+use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
 use crate::wait::CROWD;
@@ -263,7 +262,7 @@ impl Socket {
         let accept = network.policy().check(self.accept_request(source)?);
         // Whom it may write to may write to it.
         let connect = match objection(&accept) {
-            Some(denial) if !is_explicit(denial) => network
+            Some(denial) if !denial.is_explicit() => network
                 .check_connect(network.policy(), request.clone())
                 .ok(),
             Some(_) | None => None,
@@ -299,13 +298,13 @@ impl Socket {
 
     /// Who was let in may be answered, but for whom sending to is denied.
     fn hear(&self, source: SocketAddr, request: Connect) {
-        let heard = |place: &Place| place.correspondents.may_be_answered(&source);
+        let place = self.shared.inet.lock();
+        let is_heard = place.correspondents.may_be_answered(&source);
+        drop(place);
+        let network = &self.shared.network;
         // Judged once, as long as they go on writing: denies do not change.
-        if !heard(&self.shared.inet.lock()) {
-            let network = &self.shared.network;
-            if is_denied(&network.check_connect(network.policy(), request)) {
-                return;
-            }
+        if !is_heard && is_denied(&network.check_connect(network.policy(), request)) {
+            return;
         }
         self.shared.inet.lock().correspondents.hear(source);
     }

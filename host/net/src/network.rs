@@ -13,7 +13,7 @@ use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
 use crate::os;
-use crate::record::{is_denied, is_explicit, objection};
+use crate::record::{is_denied, objection};
 use crate::resolver::{Answer, Resolver};
 use crate::reverse::NAMELESS;
 use crate::socket::{Settings, Socket};
@@ -115,18 +115,14 @@ impl Network {
                 ),
             ));
         }
-        let mut narrower = Policy::builder();
-        for grant in grants {
-            narrower = narrower.allow(grant.as_ref());
+        match self.policy.attenuate(grants) {
+            Ok(policy) => Ok(self.clone().with_policy(policy)),
+            Err(error) => {
+                let first = error.diagnostics().first().map(ToString::to_string);
+                let message = first.unwrap_or_default();
+                Err(Error::new(ErrorCode::InvalidArgument, message))
+            }
         }
-        let narrower = narrower
-            .build()
-            .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
-        let policy = self.policy.and(&narrower);
-        Ok(Self {
-            policy,
-            ..self.clone()
-        })
     }
 
     /// The same for another guest, which has looked nothing up yet.
@@ -263,7 +259,7 @@ impl Network {
         let request = Lookup::new(name.clone(), purpose);
         let is_own = self.is_own(name);
         let verdict = self.policy.check(request.clone());
-        let is_silent = objection(&verdict).is_some_and(|denial| !is_explicit(denial));
+        let is_silent = objection(&verdict).is_some_and(|denial| !denial.is_explicit());
         let judged = match verdict {
             // What the policy itself has told is no secret, and nobody is asked.
             Ok(_) | Err(_) if is_own && is_silent => None,

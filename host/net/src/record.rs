@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use portcullis_policy::{Denial, Permit, Reason, Request};
+use portcullis_policy::{Denial, Permit, Request};
 
 use crate::audit::{Allowed, Denied, Event, Refused};
 use crate::error::Error;
@@ -50,8 +50,8 @@ impl Record<'_> {
         request: R,
     ) -> Result<(), Error> {
         match self.network.policy().check(request) {
-            Err(denial) if is_explicit(&denial) => Err(self.refuse_as(asked, &denial)),
-            Ok(permit) if permit.shadowed().is_some_and(is_explicit) => self.allow(&permit),
+            Err(denial) if denial.is_explicit() => Err(self.refuse_as(asked, &denial)),
+            Ok(permit) if permit.shadowed().is_some_and(Denial::is_explicit) => self.allow(&permit),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -113,11 +113,6 @@ impl Socket {
     }
 }
 
-/// Whether a deny decided, rather than the want of a grant.
-pub(crate) fn is_explicit(denial: &Denial) -> bool {
-    matches!(denial.reason(), Reason::DeniedBy { .. })
-}
-
 /// What the policy has against a request, though it be shadowed.
 pub(crate) fn objection<R: Request>(verdict: &Result<Permit<R>, Denial>) -> Option<&Denial> {
     match verdict {
@@ -128,5 +123,5 @@ pub(crate) fn objection<R: Request>(verdict: &Result<Permit<R>, Denial>) -> Opti
 
 /// Whether a deny decides, or would if the policy were not shadowed.
 pub(crate) fn is_denied<R: Request>(verdict: &Result<Permit<R>, Denial>) -> bool {
-    objection(verdict).is_some_and(is_explicit)
+    objection(verdict).is_some_and(Denial::is_explicit)
 }

@@ -212,9 +212,10 @@ impl Socket {
         if self.shared.kind == SocketType::Datagram {
             return Ok(());
         }
+        let local = self.local_address().ok();
         self.shared.network.tell(Event::Connected(Connected {
             socket: account.socket,
-            local: self.local_address().ok().as_ref(),
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
             remote: &remote,
         }))
     }
@@ -501,9 +502,10 @@ impl Shared {
     /// fails, or whoever ran the guest asks for it.
     fn tell_closed(&self) {
         let account = &self.account;
+        let local = self.local_address().ok();
         let _ = self.network.tell(Event::Closed(Closed {
             socket: account.socket,
-            local: self.local_address().ok().as_ref(),
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
             remote: account.remote().as_ref(),
             bytes_sent: account.sent.bytes(),
             bytes_received: account.received.bytes(),

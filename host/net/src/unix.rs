@@ -14,7 +14,7 @@ use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
 use crate::correspondents::Correspondents;
 use crate::error::{Error, ErrorCode};
 use crate::os::unix::{self as os, Located, Passage};
-use crate::record::{is_denied, is_explicit, objection};
+use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
 use crate::wait::{Pauses, Wait};
@@ -254,7 +254,7 @@ impl Socket {
             let against = objection(&asked).or(objection(&real)).cloned();
             let passage = against.as_ref().map(|denial| match &connect {
                 // Whom it may write to may write to it.
-                Some(Ok(permit)) if !is_explicit(denial) => Some(permit),
+                Some(Ok(permit)) if !denial.is_explicit() => Some(permit),
                 Some(_) | None => None,
             });
             match (asked, real, passage.flatten()) {

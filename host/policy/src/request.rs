@@ -54,7 +54,16 @@ pub(crate) type Verdict = Result<Option<Grant>, Refusal>;
 /// Why a layer does not allow a request, and the grant that would.
 pub struct Refusal {
     pub(crate) reason: Reason,
-    pub(crate) remedy: Option<Grant>,
+    pub(crate) remedy: Option<Remedy>,
+}
+
+/// What would allow a request.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Remedy {
+    pub(crate) grant: Grant,
+    /// What would do for a socket that is bound but not to listen, where the
+    /// grant is one to listen.
+    pub(crate) to_bind: Option<Grant>,
 }
 
 impl Refusal {
@@ -72,7 +81,7 @@ impl Refusal {
 
     /// No grant makes up for a deny, or for an address of the wrong sort, so
     /// then there is no remedy.
-    pub(crate) fn new(reason: Reason, remedy: impl Into<Grant>) -> Self {
+    pub(crate) fn new(reason: Reason, remedy: impl Into<Remedy>) -> Self {
         let remedy = match reason {
             Reason::DeniedBy { .. } | Reason::NotMulticast { .. } => None,
             Reason::HalfGranted { .. }
@@ -81,5 +90,14 @@ impl Refusal {
             | Reason::PeerOutside { .. } => Some(remedy.into()),
         };
         Self { reason, remedy }
+    }
+}
+
+impl<G: Into<Grant>> From<G> for Remedy {
+    fn from(grant: G) -> Self {
+        Self {
+            grant: grant.into(),
+            to_bind: None,
+        }
     }
 }

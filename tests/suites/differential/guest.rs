@@ -6,7 +6,9 @@ use std::{fs, io};
 
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
-use portcullis::{Audit, Ctx, Event, Network, Outcome as Ended, Policy, Program, TableResolver};
+use portcullis::{
+    Audit, Ctx, Denied, Event, Network, Outcome as Ended, Policy, Program, Refused, TableResolver,
+};
 use portcullis_test_operations::{Case, Outcome, decode, encode};
 use portcullis_tests::{ENGINE, PATIENCE, component};
 use tokio::runtime::Runtime;
@@ -78,12 +80,10 @@ struct Denials(Arc<Mutex<Vec<String>>>);
 
 impl Audit for Denials {
     fn record(&self, event: Event<'_>) -> io::Result<()> {
-        let denial = match event {
-            Event::Denied(denied) => denied.denial,
-            Event::Refused(refused) => refused.denial,
-            _ => return Ok(()),
-        };
-        self.0.lock().unwrap().push(denial.report().to_string());
+        if let Event::Denied(Denied { denial, .. }) | Event::Refused(Refused { denial, .. }) = event
+        {
+            self.0.lock().unwrap().push(denial.report().to_string());
+        }
         Ok(())
     }
 }
