@@ -6,9 +6,12 @@
 mod arguments;
 mod cache;
 mod exit;
+mod learn;
 mod policy;
+mod policy_file;
 mod report;
 mod run;
+mod terminal;
 
 use std::io::Write;
 
@@ -17,6 +20,7 @@ use exit::Exit;
 
 fn main() {
     let exit = match Arguments::read().command {
+        Command::Learn(arguments) => learn::learn(arguments),
         Command::Policy(command) => policy::policy(&command),
         Command::Run(arguments) => run::run(arguments),
     };

@@ -309,7 +309,7 @@ fn one(
     };
     let mut addresses = ranges.iter().map(|range| match range {
         Range::Group(_) => None,
-        Range::Network(network) => single(*network),
+        Range::Network(network) => single(network),
     });
     match (addresses.next(), addresses.next()) {
         (Some(Some(address)), None) => Ok(Some(address)),
@@ -342,6 +342,10 @@ impl Request for AnyRequest {
 
     fn socket_address(&self) -> Option<SocketAddr> {
         self.inner().socket_address()
+    }
+
+    fn nameless(&self) -> Option<IpAddr> {
+        self.inner().nameless()
     }
 }
 

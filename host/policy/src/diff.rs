@@ -67,7 +67,8 @@ impl Policy {
 
 impl Diff {
     fn new(before: &Policy, after: &Policy) -> Result<Self, TooComplex> {
-        let lines: Vec<(Role, &Grant)> = before.lines().chain(after.lines()).collect();
+        let lines: Vec<(Role, Grant)> = before.lines().chain(after.lines()).collect();
+        let lines: Vec<(Role, &Grant)> = lines.iter().map(|(role, line)| (*role, line)).collect();
         let space = |verbs, protocol| Space::new(verbs, protocol, lines.iter().copied());
         let spaces = vec![
             space(&[Verb::Connect], Protocol::Tcp),
@@ -148,7 +149,8 @@ impl Diff {
 /// The addresses where the policy allows what a lookup is for, if the name leads
 /// there: in lists, as after `in`.
 pub(crate) fn destinations(policy: &Policy, lookup: &AnyRequest) -> Vec<String> {
-    let items = Items::of_all(policy.lines());
+    let lines: Vec<(Role, Grant)> = policy.lines().collect();
+    let items = Items::of_all(lines.iter().map(|(role, line)| (*role, line)));
     let is_allowed = |address| {
         let request = lookup.at(address);
         request.is_some_and(|request| policy.check(request).is_ok())

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::nearest::{Differences, Nearest};
 use crate::question::Question;
@@ -28,6 +28,8 @@ pub struct Layer {
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
     /// `hosts` the other way round; of each address, the names in order.
     pub(crate) hosts_by_address: HashMap<IpAddr, Vec<Name>>,
+    /// The layer with what it was granted since, where it can be.
+    growth: Option<RwLock<Option<Arc<Layer>>>>,
 }
 
 /// What the rules say to a question.
@@ -56,15 +58,58 @@ impl Layer {
             host_name,
             hosts_by_address: by_address(&hosts),
             hosts,
+            growth: None,
         }
     }
 
     /// The same but for its grants, which are these: for a socket that is opened
     /// for the guest.
     pub(crate) fn granting(&self, grants: &[Grant]) -> Self {
-        let allowed = grants.to_vec();
+        self.allowing(Origin::Socket, grants.to_vec())
+    }
+
+    /// The same, but it can be granted more while it is in use.
+    pub(crate) fn growing(&self) -> Self {
         Self {
-            origin: Origin::Socket,
+            growth: Some(RwLock::default()),
+            ..self.allowing(self.origin.clone(), self.allowed.clone())
+        }
+    }
+
+    /// The layer as it has grown by now; none if it has not.
+    pub(crate) fn grown(&self) -> Option<Arc<Self>> {
+        let growth = self.growth.as_ref()?;
+        growth
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The layer as it would be with one more grant; none if it cannot grow.
+    pub(crate) fn supposing(&self, grant: &Grant) -> Option<Self> {
+        self.growth.as_ref()?;
+        let grown = self.grown();
+        let now = grown.as_deref().unwrap_or(self);
+        let mut allowed = now.allowed.clone();
+        allowed.push(grant.clone());
+        Some(Self {
+            growth: Some(RwLock::default()),
+            ..self.allowing(self.origin.clone(), allowed)
+        })
+    }
+
+    /// Grants one thing more, if the layer can grow.
+    pub(crate) fn grow(&self, grant: &Grant) {
+        let supposed = self.supposing(grant);
+        if let (Some(growth), Some(supposed)) = (&self.growth, supposed) {
+            *growth.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(supposed));
+        }
+    }
+
+    /// The same but for whose it is and its grants.
+    fn allowing(&self, origin: Origin, allowed: Vec<Grant>) -> Self {
+        Self {
+            origin,
             allow: Rules::new(Role::Allow, &allowed),
             deny: Arc::clone(&self.deny),
             allowed,
@@ -73,13 +118,18 @@ impl Layer {
             host_name: self.host_name.clone(),
             hosts: self.hosts.clone(),
             hosts_by_address: self.hosts_by_address.clone(),
+            growth: None,
         }
     }
 
-    /// The grants and denies, in order.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = (Role, &Grant)> {
-        let allowed = self.allowed.iter().map(|grant| (Role::Allow, grant));
-        allowed.chain(self.denied.iter().map(|deny| (Role::Deny, deny)))
+    /// The grants and denies as they are by now, in order.
+    pub(crate) fn lines(&self) -> Vec<(Role, Grant)> {
+        let grown = self.grown();
+        let now = grown.as_deref().unwrap_or(self);
+        let allowed = now.allowed.iter().map(|grant| (Role::Allow, grant));
+        let denied = now.denied.iter().map(|deny| (Role::Deny, deny));
+        let lines = allowed.chain(denied);
+        lines.map(|(role, line)| (role, line.clone())).collect()
     }
 
     /// The whole decision about what one question asks. `remedy` is the

@@ -64,13 +64,13 @@ impl fmt::Display for Range {
 pub(crate) struct Ranges(Vec<Range>);
 
 impl Ranges {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Range> {
-        self.0.iter()
-    }
-
     /// Whether one of the ranges holds all of `network`.
     pub(crate) fn cover(&self, network: &IpNet) -> bool {
         self.0.iter().any(|range| range.covers(network))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range> {
+        self.0.iter().copied()
     }
 
     /// Whether the address, or an IPv4 address that it carries, is in the

@@ -78,7 +78,8 @@ const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 impl Policy {
     /// Looks through the policy.
     pub fn review(&self) -> Review {
-        let of = |role: Role| self.own_lines().filter(move |(own, _)| *own == role);
+        let lines: Vec<(Role, Grant)> = self.own_lines().collect();
+        let of = |role: Role| lines.iter().filter(move |(own, _)| *own == role);
         let grants: Vec<&Grant> = of(Role::Allow).map(|(_, grant)| grant).collect();
         let mut review = Review {
             grants: grants.len(),
@@ -217,7 +218,7 @@ fn wide_socket(grant: &SocketGrant) -> Option<&'static str> {
         (HostPattern::Names(_), _) => {
             let mut within = grant.within.iter().flat_map(|ranges| ranges.iter());
             within
-                .any(|range| is_everything(range) || has_metadata(range))
+                .any(|range| is_everything(&range) || has_metadata(&range))
                 .then_some("whoever answers for the name may lead it to 169.254.169.254, where clouds keep credentials")
         }
         (HostPattern::Addresses(_), _) => None,

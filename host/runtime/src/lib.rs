@@ -77,15 +77,15 @@ pub use engine::Engine;
 pub use failure::Failure;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
-    Accepted, Allowed, Answer, Audit, AuditFailure, Closed, Connected, Denied, DnsResolver, Error,
-    ErrorCode, Event, Family, Limited, LookedUp, Network, Opened, Pending, PreopenError, Refused,
-    Resolver, ReverseLookedUp, Silent, Socket, SocketAddress, SocketType, SystemResolver,
-    TableResolver, UnixAddress,
+    Accepted, Allowed, Answer, Ask, Audit, AuditFailure, Closed, Connected, Consent, Denied,
+    DnsResolver, Error, ErrorCode, Event, Family, Limited, LookedUp, Network, Opened, Pending,
+    PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket, SocketAddress, SocketType,
+    SystemResolver, TableResolver, UnixAddress,
 };
 pub use portcullis_policy::{
-    AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant, GrantError,
-    Leads, Lookup, Name, NameError, Permit, Policy, PolicyBuilder, PolicyError, Purpose, Reason,
-    Request, Reverse, Review, Setting, Step, TooComplex, Warning,
+    Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,
+    GrantError, Leads, Learner, Lesson, Lookup, Name, NameError, Permit, Policy, PolicyBuilder,
+    PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Step, TooComplex, Warning,
 };
 pub use program::{LoadError, Outcome, Program};
 /// The wasmtime that this crate was built with.

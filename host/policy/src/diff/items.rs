@@ -107,13 +107,7 @@ impl Items {
             };
             let within = grant.within.iter().flat_map(|ranges| ranges.iter());
             let home = grant.names(role).map(|names| Range::Group(names.home()));
-            ranges.extend(
-                grant
-                    .addresses(role)
-                    .into_iter()
-                    .chain(within.copied())
-                    .chain(home),
-            );
+            ranges.extend(grant.addresses(role).into_iter().chain(within).chain(home));
             denied.extend(grant.addresses(role).filter(|_| role == Role::Deny));
         }
         Self::new(Scope::Destination, &ranges, &denied)
