@@ -349,19 +349,17 @@ fn diff_says_what_opens_and_what_closes() {
             "version = 1\nallow = [\"connect tcp://10.0.0.0/8:5432-5433\"]\n\
              deny = [\"connect tcp://10.0.0.9:*\"]\n[limits]\nsockets = 5",
         ),
-        (
-            "c.toml",
-            "version = 1\nallow = [\"connect tcp://10.0.0.0/9:5432-5433\", \"connect tcp://10.128.0.0/9:5432,5433\"]\n\
-             deny = [\"connect tcp://10.0.0.9:5432\", \"connect tcp://10.0.0.9:0-5431,5433-65535\"]\n\
-             [limits]\nsockets = 5",
-        ),
     ]);
     let output = folder.run(&["diff", "a.toml", "b.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         text(&output.stdout),
         "opens   connect tcp://10.0.0.0/8:5433 but not 10.0.0.9\n\
-         closes  connect tcp://db.internal:5432 in private,public\n"
+         closes  connect tcp://db.internal:5432 in public\n\
+         closes  connect tcp://db.internal:5432 in private but not 10.0.0.0/8\n\
+         closes  listen tcp://127.0.0.1:8080 from loopback\n\
+         sets    hosts \"db.internal\": 10.0.0.5, 1.1.1.1 → none\n\
+         sets    limits sockets: none → 5\n"
     );
 }
 
@@ -411,4 +409,44 @@ fn diff_as_json_has_a_sample_of_each_change() {
             ],
         })
     );
+}
+
+/// The blocks of a document's section in a language.
+fn blocks<'a>(section: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let blocks = section.split(fence.as_str()).skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_true() {
+    let document = include_str!("../../../docs/policy.md");
+    let (_, section) = document.split_once("\n## Asking the policy\n").unwrap();
+    let files: Vec<(&str, &str)> = blocks(section, "toml")
+        .into_iter()
+        .map(|block| {
+            (
+                block.strip_prefix("# ").unwrap().lines().next().unwrap(),
+                block,
+            )
+        })
+        .collect();
+    let folder = Folder::with(&files);
+    let mut commands = 0;
+    for block in blocks(section, "console") {
+        for example in block.split("$ portcullis policy ").skip(1) {
+            let (command, expected) = example.split_once('\n').unwrap();
+            let (command, request) = match command.split_once(" '") {
+                Some((command, request)) => (command, request.strip_suffix('\'')),
+                None => (command, None),
+            };
+            let arguments: Vec<&str> = command.split(' ').chain(request).collect();
+            let output = folder.run(&arguments);
+            assert_eq!(text(&output.stdout), expected, "{command}");
+            commands += 1;
+        }
+    }
+    assert_eq!(commands, 4);
 }

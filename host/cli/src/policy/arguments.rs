@@ -68,6 +68,7 @@ pub(crate) struct DiffArguments {
 /// the request cannot be used.
 #[derive(Args, Debug)]
 #[command(
+    override_usage = "portcullis policy explain [OPTIONS] [FILE]... <REQUEST>",
     after_help = "Example: portcullis policy explain policy.toml 'connect tcp://10.0.0.5:5432'"
 )]
 pub(crate) struct ExplainArguments {
@@ -87,11 +88,18 @@ pub(crate) struct ExplainArguments {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Policy files, which add up.
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
+    /// Policy files, which add up, and then the request.
+    #[arg(value_name = "FILE... REQUEST", required = true)]
+    operands: Vec<String>,
+}
 
-    /// The request.
-    #[arg(value_name = "REQUEST")]
-    pub(crate) request: String,
+impl ExplainArguments {
+    /// The policy files, and the request.
+    pub(crate) fn operands(&self) -> (&[String], &str) {
+        let (request, files) = match self.operands.split_last() {
+            Some((request, files)) => (request.as_str(), files),
+            None => ("", self.operands.as_slice()),
+        };
+        (files, request)
+    }
 }

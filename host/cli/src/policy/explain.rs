@@ -1,5 +1,7 @@
 //! `portcullis policy explain`.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, anyhow};
 use portcullis::{
     AnyRequest, Denial, DnsResolver, Explanation, Grant, GrantError, Leads, Policy, Reason,
@@ -17,10 +19,10 @@ use crate::run;
 /// Explains what becomes of a request.
 pub(crate) fn explain(arguments: &ExplainArguments) -> Result<Exit> {
     let mut own = arguments.policy.clone();
-    own.policy.extend(arguments.files.iter().cloned());
+    let (files, asked) = arguments.operands();
+    own.policy.extend(files.iter().map(PathBuf::from));
     let policy = run::policy(&own)?;
-    let request = AnyRequest::parse(&arguments.request)
-        .map_err(|error| unreadable(&arguments.request, error))?;
+    let request = AnyRequest::parse(asked).map_err(|error| unreadable(asked, error))?;
     let leads = match arguments.resolve {
         true => look_up(&policy, &request, arguments.resolver)?,
         false => None,
