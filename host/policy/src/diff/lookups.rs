@@ -175,7 +175,9 @@ impl Lookups {
                 continue;
             }
             // Knowing the addresses goes with every purpose, and so the others with it.
-            if changed.first() == Some(&true) {
+            let is_settled =
+                |seen: &Option<Verdicts>| seen.is_none_or(|seen| seen.is_settled(effect));
+            if changed.first() == Some(&true) || seen.iter().all(is_settled) {
                 changed = vec![true];
             } else {
                 changed = left;
@@ -195,19 +197,25 @@ impl Lookups {
         spaces: &[Space],
         block: Block<Vec<bool>>,
     ) -> Option<Change> {
-        let first = block.value.iter().position(|changes| *changes)?;
-        let sample = self.request(block.node, first)?;
+        let for_all = block.value.first() == Some(&true);
+        let is_chosen = |aim: usize| for_all || block.value.get(aim) == Some(&true);
+        let own = told.get(block.node)?;
+        let sample = own.iter().enumerate().find_map(|(aim, seen)| {
+            let changes = seen.is_some_and(|seen| seen.change(effect));
+            (is_chosen(aim) && changes).then_some(aim)
+        });
+        let sample = self.request(block.node, sample?)?;
         let is_excepted = |node: &&usize| {
-            let seen = told.get(**node).into_iter().flatten();
-            let mut about = seen.zip(&block.value).filter(|(_, changes)| **changes);
-            !about.all(|(seen, _)| seen.is_none_or(|seen| seen.is_settled(effect)))
+            let seen = told.get(**node).into_iter().flatten().enumerate();
+            let mut about = seen.filter(|(aim, _)| is_chosen(*aim));
+            !about.all(|(_, seen)| seen.is_none_or(|seen| seen.is_settled(effect)))
         };
         let excepted: Vec<usize> = block.excepted.iter().filter(is_excepted).copied().collect();
         let name = self.names.tree.label(block.node);
         let excepted = except(&self.names.tree, &excepted);
-        let lines = match first {
-            0 => vec![format!("resolve {name}{excepted}")],
-            _ => self
+        let lines = match for_all {
+            true => vec![format!("resolve {name}{excepted}")],
+            false => self
                 .aimed(&block.value, spaces)
                 .into_iter()
                 .map(|aim| format!("resolve {name} for {aim}{excepted}"))
