@@ -83,8 +83,8 @@ pub use portcullis_net::{
     TableResolver, UnixAddress,
 };
 pub use portcullis_policy::{
-    Denial, Grant, Lookup, Name, NameError, Permit, Policy, PolicyBuilder, PolicyError, Purpose,
-    Request, Reverse,
+    Denial, Diagnostic, Grant, GrantError, Limits, Lookup, Name, NameError, Origin, Permit, Policy,
+    PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse,
 };
 pub use program::{LoadError, Outcome, Program};
 /// The wasmtime that this crate was built with.

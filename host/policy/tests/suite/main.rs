@@ -25,6 +25,7 @@ mod names;
 mod openings;
 mod policies;
 mod properties;
+mod rendering;
 mod reverse;
 mod shadow;
 mod strategies;
