@@ -12,6 +12,7 @@ mod broadcast;
 mod check;
 mod connect;
 mod denials;
+mod documentation;
 mod errors;
 mod files;
 mod grants;
