@@ -297,7 +297,7 @@ fn groups_and_broadcasts_are_learned_as_they_are() {
             &Join::new([10, 0, 0, 1].into(), 1),
         ],
         &[
-            "connect udp://255.255.255.255:* # once",
+            "connect udp://255.255.255.255:0 # once",
             "join udp://224.0.0.251:5353 # once",
         ],
     );
