@@ -101,11 +101,11 @@ fn raw(text: &RawString) -> String {
 
 /// How far the items of a list are indented.
 fn indentation(array: &Array) -> String {
-    let prefix = array.iter().rev().find_map(|item| {
+    let indented = array.iter().filter_map(|item| {
         let prefix = item.decor().prefix()?.as_str()?;
         Some(prefix.rsplit_once('\n')?.1.to_owned())
     });
-    prefix.unwrap_or_else(|| "    ".to_owned())
+    indented.last().unwrap_or_else(|| "    ".to_owned())
 }
 
 /// Writes a file that is not there yet.

@@ -24,9 +24,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let network = network(guest.resolver).with_audit(report.clone());
     let network = match (shadow, ask) {
         (true, _) => {
+            let what = match guest.policy.ceiling.is_empty() {
+                true => "nothing",
+                false => "nothing but the ceiling",
+            };
             let _ = writeln!(
                 io::stderr(),
-                "portcullis: shadow: nothing is enforced; what would be denied is reported"
+                "portcullis: shadow: {what} is enforced; what would be denied is reported"
             );
             network.with_policy(policy.shadowed())
         }

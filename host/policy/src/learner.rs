@@ -79,6 +79,8 @@ const LINUX_DYNAMIC: u16 = 32768;
 #[derive(Clone, Debug, Default)]
 struct Seen {
     times: u64,
+    /// How often its name was looked up, for what it is about.
+    lookups: u64,
     first: First,
     peers: Peers,
     within: BTreeSet<Range>,
@@ -115,6 +117,7 @@ impl Learner {
             Kind::Socket(grant) if grant.verb == Verb::Listen && !came => None,
             Kind::Resolve(_) | Kind::Socket(_) | Kind::Unix(_) => request.socket_address(),
         };
+        let is_lookup = is_named(&subject) && request.socket_address().is_none();
         let turn = self.seen.len();
         if turn >= DISTINCT && !self.seen.contains_key(&subject) {
             self.left_out += 1;
@@ -124,7 +127,10 @@ impl Learner {
             first: First { turn, address },
             ..Seen::default()
         });
-        seen.times += 1;
+        match is_lookup {
+            true => seen.lookups += 1,
+            false => seen.times += 1,
+        }
         // A name is looked up before it is known where it leads.
         seen.first.address = seen.first.address.or(address);
         seen.within.extend(within);
@@ -298,11 +304,12 @@ impl Learner {
 
 impl Seen {
     fn add(&mut self, other: &Self) {
-        self.first = match self.times {
+        self.first = match self.times + self.lookups {
             0 => other.first,
             _ => self.first.earlier(other.first),
         };
         self.times += other.times;
+        self.lookups += other.lookups;
         self.peers.add_all(&other.peers);
         self.within.extend(other.within.iter().copied());
     }
@@ -321,7 +328,12 @@ impl First {
 fn sum<'a>(seen: impl Iterator<Item = &'a Seen>) -> (u64, First) {
     let mut whole = Seen::default();
     seen.for_each(|seen| whole.add(seen));
-    (whole.times, whole.first)
+    // To look it up is part of what it is looked up for.
+    let times = match whole.times {
+        0 => whole.lookups,
+        times => times,
+    };
+    (times, whole.first)
 }
 
 /// A grant without `from` and `in`, whether it had a `from` and so is about a
@@ -338,6 +350,14 @@ fn apart(grant: &Grant) -> (Grant, bool, Vec<Range>) {
             (subject.into(), socket.from.is_some(), within)
         }
         Kind::Resolve(_) | Kind::Unix(_) => (grant.clone(), false, Vec::new()),
+    }
+}
+
+/// Whether a grant is for a socket at a name.
+fn is_named(grant: &Grant) -> bool {
+    match grant.kind() {
+        Kind::Socket(grant) => matches!(grant.host, HostPattern::Names(NamePattern::Exact(_))),
+        Kind::Resolve(_) | Kind::Unix(_) => false,
     }
 }
 

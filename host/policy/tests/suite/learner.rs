@@ -91,7 +91,7 @@ fn a_name_is_learned_with_where_it_led_and_need_not_be_granted_to_be_looked_up()
             &Lookup::new(name("other.example"), Purpose::Resolve),
         ],
         &[
-            "connect tcp://db.internal:5432 in private # 2 times, first 10.0.0.5:5432",
+            "connect tcp://db.internal:5432 in private # once, 10.0.0.5:5432",
             "connect tcp://one.example:443 # once, 1.1.1.1:443",
             "resolve other.example # once",
         ],
