@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use portcullis_policy::{
-    Accept, Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Reason, Request,
+    Accept, Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Request,
 };
 
 use crate::address::{Family, SocketType};
@@ -351,7 +351,7 @@ fn loopback() -> Vec<IpAddr> {
 
 /// Whether a deny decided, rather than the want of a grant.
 pub(crate) fn is_explicit(denial: &Denial) -> bool {
-    matches!(denial.reason(), Reason::DeniedBy { .. })
+    denial.is_explicit()
 }
 
 impl fmt::Debug for Network {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use crate::endpoint::Endpoint;
 use crate::layer::Layer;
-use crate::request::{Decide, Request, Verdict};
+use crate::request::{Decide, Explanation, Request, Verdict};
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol};
 
@@ -51,6 +51,10 @@ impl Request for Bind {
 impl Decide for Bind {
     fn decide(&self, layer: &Layer) -> Verdict {
         self.0.decide(layer, Verb::Bind)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        self.0.explain(layer, Verb::Bind)
     }
 }
 

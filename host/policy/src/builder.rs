@@ -68,7 +68,7 @@ impl PolicyBuilder {
             return Err(PolicyError::new(self.diagnostics));
         }
         Ok(Policy::new(Layer::new(
-            self.allow,
+            &self.allow,
             &self.deny,
             self.limits,
             self.host_name,

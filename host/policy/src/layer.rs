@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::nearest::{Differences, Nearest};
+use crate::nearest::Nearest;
 use crate::question::Question;
 use crate::request::{Refusal, Verdict};
 use crate::rules::Rules;
@@ -18,8 +18,6 @@ use crate::{Grant, Limits, Name, Reason};
 pub struct Layer {
     pub(crate) allow: Rules,
     pub(crate) deny: Arc<Rules>,
-    /// The allows once more, in order: to find the nearest one for a denial.
-    allowed: Vec<Grant>,
     pub(crate) limits: Limits,
     pub(crate) host_name: Option<Name>,
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
@@ -32,20 +30,21 @@ pub(crate) enum Ruling {
     Denied(Grant),
     Granted(Grant),
     Silent,
+    /// A grant to listen would cover the bind, but for this deny of listening.
+    Withheld(Grant),
 }
 
 impl Layer {
     pub(crate) fn new(
-        allow: Vec<Grant>,
+        allow: &[Grant],
         deny: &[Grant],
         limits: Limits,
         host_name: Option<Name>,
         hosts: HashMap<Name, Vec<IpAddr>>,
     ) -> Self {
         Self {
-            allow: Rules::new(Role::Allow, &allow),
+            allow: Rules::new(Role::Allow, allow),
             deny: Arc::new(Rules::new(Role::Deny, deny)),
-            allowed: allow,
             limits,
             host_name,
             hosts_by_address: by_address(&hosts),
@@ -55,11 +54,9 @@ impl Layer {
 
     /// The same but for its grants, of which there is only this one.
     pub(crate) fn granting(&self, grant: &Grant) -> Self {
-        let allowed = vec![grant.clone()];
         Self {
-            allow: Rules::new(Role::Allow, &allowed),
+            allow: Rules::new(Role::Allow, std::slice::from_ref(grant)),
             deny: Arc::clone(&self.deny),
-            allowed,
             limits: self.limits,
             host_name: self.host_name.clone(),
             hosts: self.hosts.clone(),
@@ -67,18 +64,12 @@ impl Layer {
         }
     }
 
-    /// The whole decision about what one question asks. `remedy` is the
-    /// narrowest grant that covers it.
-    pub(crate) fn decide(
-        &self,
-        verb: Verb,
-        question: &impl Question,
-        remedy: impl FnOnce() -> Grant,
-    ) -> Verdict {
+    /// The whole decision about what one question asks.
+    pub(crate) fn decide(&self, verb: Verb, question: &impl Question) -> Verdict {
         match self.ruling(verb, question) {
-            Ruling::Denied(deny) => Err(Refusal::denied(deny)),
             Ruling::Granted(grant) => Ok(Some(grant)),
-            Ruling::Silent => Err(Refusal::new(self.silence(verb, question), remedy())),
+            Ruling::Denied(deny) | Ruling::Withheld(deny) => Err(Refusal::Denied(deny)),
+            Ruling::Silent => Err(Refusal::Silent),
         }
     }
 
@@ -89,13 +80,20 @@ impl Layer {
         if let Some(grant) = self.grant(verb, question) {
             return Ruling::Granted(grant);
         }
-        // A grant to listen is one to bind, unless listening is denied.
         match verb {
-            Verb::Bind => match self.ruling(Verb::Listen, question) {
-                Ruling::Granted(grant) => Ruling::Granted(grant),
-                Ruling::Denied(_) | Ruling::Silent => Ruling::Silent,
-            },
+            Verb::Bind => self.ruling_by_listen(question),
             Verb::Connect | Verb::Join | Verb::Listen => Ruling::Silent,
+        }
+    }
+
+    /// A grant to listen is one to bind, unless listening is denied.
+    fn ruling_by_listen(&self, question: &impl Question) -> Ruling {
+        let Some(grant) = self.grant(Verb::Listen, question) else {
+            return Ruling::Silent;
+        };
+        match self.denial(Verb::Listen, question) {
+            Some(deny) => Ruling::Withheld(deny),
+            None => Ruling::Granted(grant),
         }
     }
 
@@ -109,25 +107,12 @@ impl Layer {
 
     /// Why the rules were silent.
     pub(crate) fn silence(&self, verb: Verb, question: &impl Question) -> Reason {
-        self.withheld(verb, question)
-            .or_else(|| question.almost_granted(&self.allow, verb))
-            .unwrap_or_else(|| self.no_grant(|grant| question.differences(grant, verb)))
-    }
-
-    /// That there is no grant, and which comes closest by what `differences`
-    /// says of each that comes close.
-    pub(crate) fn no_grant(&self, differences: impl Fn(&Grant) -> Option<Differences>) -> Reason {
-        Reason::NoGrant {
-            nearest: Nearest::among(&self.allowed, differences),
-        }
-    }
-
-    /// The deny of listening that keeps a grant to listen from covering a bind.
-    fn withheld(&self, verb: Verb, question: &impl Question) -> Option<Reason> {
-        let listen = (verb == Verb::Bind).then_some(Verb::Listen)?;
-        self.grant(listen, question)?;
-        let deny = self.denial(listen, question)?;
-        Some(Reason::DeniedBy { deny })
+        let almost = question.almost_granted(&self.allow, verb);
+        almost.unwrap_or_else(|| Reason::NoGrant {
+            nearest: Nearest::among(question.near(&self.allow), |grant| {
+                question.differences(grant, verb)
+            }),
+        })
     }
 }
 

@@ -140,6 +140,7 @@ mod opening;
 mod parser;
 mod percent;
 mod permit;
+mod placed;
 mod policy;
 mod port_index;
 mod ports;
@@ -160,6 +161,7 @@ mod unix_index;
 mod unix_kind;
 mod unix_name;
 mod unix_pattern;
+mod unix_table;
 mod verb;
 
 pub use accept::Accept;

@@ -8,7 +8,7 @@ use crate::host_pattern::HostPattern;
 use crate::layer::{Layer, Ruling};
 use crate::name_pattern::NamePattern;
 use crate::ports::Ports;
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol, Reason};
@@ -134,20 +134,28 @@ impl Request for Lookup {
 impl Decide for Lookup {
     fn decide(&self, layer: &Layer) -> Verdict {
         if let Some(names) = layer.deny.resolving(&self.name) {
-            return Err(Refusal::denied(names.clone().into()));
+            return Err(Refusal::Denied(names.clone().into()));
         }
-        match self.ruling(layer) {
-            Ruling::Denied(deny) => return Err(Refusal::denied(deny)),
+        let refusal = match self.ruling(layer) {
             Ruling::Granted(grant) => return Ok(Some(grant)),
-            Ruling::Silent => {}
-        }
+            Ruling::Denied(deny) => return Err(Refusal::Denied(deny)),
+            Ruling::Withheld(deny) => Refusal::Denied(deny),
+            Ruling::Silent => Refusal::Silent,
+        };
         if let Some(names) = layer.allow.resolving(&self.name) {
             return Ok(Some(names.clone().into()));
         }
         if self.name.is_localhost() {
             return Ok(None);
         }
-        Err(Refusal::new(self.silence(layer), self.remedy()))
+        Err(refusal)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        Explanation {
+            reason: self.silence(layer),
+            remedy: Some(self.remedy()),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Policy {
             match request.decide(layer) {
                 Ok(allowing) => grant = allowing,
                 Err(refusal) => {
-                    let denial = Denial::new(&request, refusal);
+                    let denial = request.deny(layer, refusal);
                     if index >= self.shadowed {
                         return Err(denial);
                     }

@@ -17,6 +17,10 @@ pub(crate) trait Question {
     /// The reason that says more than that there is no grant, if one does.
     fn almost_granted(&self, allows: &Rules, verb: Verb) -> Option<Reason>;
 
+    /// The grants that may be nearest to covering it, with their places: of those
+    /// that differ in the same, the first.
+    fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)>;
+
     /// In what a grant differs, if it comes close.
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences>;
 }
