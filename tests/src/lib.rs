@@ -12,7 +12,7 @@
 mod descriptors;
 pub mod measure;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,8 @@ use std::{env, panic, thread};
 use portcullis::wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
 use portcullis::{
-    Audit, Ctx, Engine, Event, Network, Outcome, Policy, Program, Resolver, TableResolver, wasmtime,
+    Audit, Ctx, Denied, Engine, Event, Network, Outcome, Policy, Program, Refused, Resolver,
+    TableResolver, wasmtime,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -309,6 +310,7 @@ async fn comes_true(flag: &AtomicBool) {
 fn in_words(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Exit(code) => Outcome::Exit(code),
+        Outcome::Unaudited(failure) => Outcome::Unaudited(failure),
         Outcome::Trap(error) => Outcome::Trap(wasmtime::Error::msg(format!("{error:?}"))),
     }
 }
@@ -331,11 +333,12 @@ impl Denials {
 }
 
 impl Audit for Denials {
-    fn record(&self, event: Event<'_>) {
-        let (Event::Denied(denial) | Event::Refused(denial)) = event else {
-            return;
-        };
-        self.0.lock().unwrap().push(denial.report().to_string());
+    fn record(&self, event: Event<'_>) -> io::Result<()> {
+        if let Event::Denied(Denied { denial, .. }) | Event::Refused(Refused { denial, .. }) = event
+        {
+            self.0.lock().unwrap().push(denial.report().to_string());
+        }
+        Ok(())
     }
 }
 

@@ -17,7 +17,9 @@ fn trap(behaviour: &str) -> String {
     } = Guest::new("faults", behaviour).finish();
     match outcome {
         Outcome::Trap(error) => format!("{error:?}"),
-        Outcome::Exit(code) => unreachable!("exited with {code}\n{output}"),
+        ended @ (Outcome::Exit(_) | Outcome::Unaudited(_)) => {
+            unreachable!("{ended:?}\n{output}")
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The command line, as clap reads it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue, Error};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Sockets for sandboxed WebAssembly components, granted one capability at a
@@ -12,6 +13,27 @@ pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Reads the command line, or ends the process with what is wrong with it.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| with_run(error).exit())
+    }
+}
+
+/// The error, with `run` where somebody left that out.
+fn with_run(mut error: Error) -> Error {
+    let Some(ContextValue::String(program)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    if Path::new(program).is_file() || program.ends_with(".wasm") {
+        let tip = format!("to run a program, write `portcullis run {program}`");
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+        error.remove(ContextKind::SuggestedSubcommand);
+    }
+    error
 }
 
 /// What the command can do.
@@ -76,12 +98,17 @@ pub(crate) enum ResolverKind {
     System,
 }
 
-/// The policy. All of it adds up; a deny always wins.
+/// The policy. All of it adds up; a deny always wins, and a ceiling bounds it.
 #[derive(Args, Debug)]
 pub(crate) struct PolicyArguments {
     /// Read grants, denies and the rest from a file.
     #[arg(long, value_name = "FILE", help_heading = "Policy")]
     pub(crate) policy: Vec<PathBuf>,
+
+    /// Bound all of it by a policy file: only what that grants as well is
+    /// allowed, and its denies and limits hold.
+    #[arg(long, value_name = "FILE", help_heading = "Policy")]
+    pub(crate) ceiling: Vec<PathBuf>,
 
     /// Grant something: `connect tcp://db.internal:5432`.
     #[arg(long, value_name = "GRANT", help_heading = "Policy")]

@@ -5,6 +5,8 @@
 pub(crate) enum Exit {
     /// As the guest did.
     Guest(i32),
+    /// The guest was ended because the audit failed.
+    Unaudited,
     /// The guest trapped: as after `abort` (128 + SIGABRT).
     Trap,
     /// A command line, policy or program that cannot be used.
@@ -17,6 +19,7 @@ impl Exit {
         match self {
             Self::Guest(code) => code,
             Self::Trap => 134,
+            Self::Unaudited => 125,
             Self::Usage => 2,
         }
     }

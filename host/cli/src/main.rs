@@ -12,11 +12,10 @@ mod run;
 use std::io::Write;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
 use exit::Exit;
 
 fn main() {
-    let exit = match Arguments::parse().command {
+    let exit = match Arguments::read().command {
         Command::Run(arguments) => run::run(arguments),
     };
     let exit = exit.unwrap_or_else(|error| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{Audit, Denial, Event};
+use portcullis::{Audit, Denial, Denied, Event, Refused};
 
 /// How many distinct denials are told apart. A guest that scans the network
 /// must fill neither memory nor the operator's screen.
@@ -35,12 +35,14 @@ impl Report {
 }
 
 impl Audit for Report {
-    fn record(&self, event: Event<'_>) {
-        match event {
-            Event::Denied(denial) => lock(&self.denied).count(denial),
-            Event::Refused(denial) => lock(&self.refused).count(denial),
-            _ => {}
+    fn record(&self, event: Event<'_>) -> io::Result<()> {
+        if let Event::Denied(Denied { denial, .. }) = event {
+            lock(&self.denied).count(denial);
         }
+        if let Event::Refused(Refused { denial, .. }) = event {
+            lock(&self.refused).count(denial);
+        }
+        Ok(())
     }
 }
 

@@ -43,6 +43,10 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
             let _ = writeln!(io::stderr(), "error: {program}: trapped: {trap}");
             Ok(Exit::Trap)
         }
+        Outcome::Unaudited(failure) => {
+            let _ = writeln!(io::stderr(), "error: {failure}");
+            Ok(Exit::Unaudited)
+        }
     }
 }
 
@@ -85,9 +89,10 @@ fn network(policy: Policy, resolver: ResolverKind) -> Network {
 fn policy(arguments: &PolicyArguments) -> Result<Policy> {
     let mut policy = Policy::builder();
     for path in &arguments.policy {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the policy {}", path.display()))?;
-        policy = policy.file(&path.display().to_string(), &text);
+        policy = policy.file(&path.display().to_string(), &text(path)?);
+    }
+    for path in &arguments.ceiling {
+        policy = policy.ceiling(&path.display().to_string(), &text(path)?);
     }
     for grant in &arguments.allow {
         policy = policy.allow(grant);
@@ -96,6 +101,10 @@ fn policy(arguments: &PolicyArguments) -> Result<Policy> {
         policy = policy.deny(grant);
     }
     Ok(policy.build()?)
+}
+
+fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
 fn wasi(arguments: &RunArguments) -> Result<WasiCtx> {

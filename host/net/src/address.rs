@@ -41,6 +41,14 @@ pub enum SocketAddress {
 
 impl SocketAddress {
     pub(crate) const UNNAMED: Self = Self::Unix(UnixAddress::Unnamed);
+
+    /// Whether a socket there has been put there.
+    pub(crate) fn is_somewhere(&self) -> bool {
+        match self {
+            Self::Inet(address) => address.port() != 0,
+            Self::Unix(name) => *name != UnixAddress::Unnamed,
+        }
+    }
 }
 
 /// `struct sockaddr_un`.

@@ -86,8 +86,8 @@ impl Socket {
             os::inet::send_many(socket, family, datagrams, flags)
         });
         let sent = sent.await?;
-        for (_, passage) in ready.iter().take(sent) {
-            self.note_sent(passage);
+        for (data, passage) in ready.iter().take(sent) {
+            self.note_sent(data.len(), passage);
         }
         Ok(sent)
     }
@@ -142,6 +142,7 @@ impl Socket {
             let mut admitted = Vec::with_capacity(all);
             for datagram in found {
                 if self.lets_in(&datagram.source)? {
+                    self.note_received(&datagram);
                     admitted.push(datagram);
                 }
             }

@@ -5,17 +5,17 @@
 use std::io;
 use std::net::SocketAddr;
 
-use portcullis_policy::{Connect, Denial, Purpose};
+use portcullis_policy::{Connect, Denial, Name, Permit, Purpose, Request};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SocketAddrAny};
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
-use crate::inet::Place;
-use crate::network::{Target, is_explicit};
+use crate::network::Target;
 use crate::os;
 use crate::os::inet::Passage;
+use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
 use crate::wait::CROWD;
@@ -33,6 +33,28 @@ pub struct Datagram {
     pub length: usize,
     /// Where it came from.
     pub source: SocketAddress,
+}
+
+/// By what a datagram goes out or comes in. Of many in a row by the same, the
+/// first is on record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Course {
+    /// They may write to the socket, and be answered.
+    Accept(SocketAddr),
+    /// They may be written to, by the name if there is one.
+    Connect(SocketAddr, Option<Name>),
+}
+
+impl Course {
+    fn of(passage: &Passage) -> Self {
+        match passage {
+            Passage::Answer(permit) => Self::Accept(permit.request().peer()),
+            Passage::Granted(permit) => {
+                let request = permit.request();
+                Self::Connect(request.address(), request.name().cloned())
+            }
+        }
+    }
 }
 
 impl Socket {
@@ -69,20 +91,21 @@ impl Socket {
             os::inet::send_to(socket, family, data, flags, passage)
         });
         let sent = sent.await?;
-        self.note_sent(passage);
+        self.note_sent(sent, passage);
         Ok(sent)
     }
 
     /// Who was written to may answer.
-    pub(crate) fn note_sent(&self, passage: &Passage) {
+    pub(crate) fn note_sent(&self, bytes: usize, passage: &Passage) {
+        self.shared.account.sent.add_datagram(bytes);
         if let Passage::Granted(permit) = passage {
             let mut place = self.shared.inet.lock();
             place.correspondents.address(permit.request().address());
         }
     }
 
-    /// Asks whether a datagram may go to an endpoint. Of a name's addresses the
-    /// first counts that is of the family and granted.
+    /// Asks whether a datagram may go to an endpoint, on the record. Of a name's
+    /// addresses the first counts that is of the family and granted.
     pub(crate) async fn passage_to(&self, destination: &Endpoint) -> Result<Passage, Error> {
         let target: Target = self
             .target(destination, |protocol, port| Purpose::Connect {
@@ -90,35 +113,57 @@ impl Socket {
                 port,
             })
             .await?;
-        let mut denial = None;
+        let (mut denial, mut second_best) = (None, None);
         for (address, request) in self.requests(target) {
             if self.takes_form(address) {
                 match self.passage(request) {
-                    Ok(passage) => return Ok(passage),
+                    Ok(passage) if !passage.is_shadowed() => return self.take(passage),
+                    Ok(passage) => second_best = second_best.or(Some(passage)),
                     Err(refused) => denial = denial.or(Some(refused)),
                 }
             }
         }
-        Err(match denial {
-            Some(denial) => self.shared.network.refuse(&denial),
-            None => ErrorCode::NameFamilyNotSupported.into(),
-        })
+        match (second_best, denial) {
+            (Some(passage), _) => self.take(passage),
+            (None, Some(denial)) => Err(self.record().refuse(&denial)),
+            (None, None) => Err(ErrorCode::NameFamilyNotSupported.into()),
+        }
     }
 
+    /// Asks whether a datagram may go to the peer, on the record.
     pub(crate) fn passage_to_peer(&self) -> Result<Passage, Error> {
         let peer = self.shared.inet.lock().peer.clone();
         let passage = self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?);
-        passage.map_err(|denial| self.shared.network.refuse(&denial))
+        self.take(passage.map_err(|denial| self.record().refuse(&denial))?)
+    }
+
+    /// Puts on record by what a datagram goes, where the last one went by
+    /// something else.
+    fn take(&self, passage: Passage) -> Result<Passage, Error> {
+        let course = Course::of(&passage);
+        if self.shared.inet.lock().sent_by.as_ref() != Some(&course) {
+            match &passage {
+                Passage::Granted(permit) => self.record().allow(permit)?,
+                Passage::Answer(permit) => self.record().allow(permit)?,
+            }
+            self.shared.inet.lock().sent_by = Some(course);
+        }
+        Ok(passage)
     }
 
     fn passage(&self, request: Connect) -> Result<Passage, Denial> {
         let network = &self.shared.network;
-        if let Some(listening) = self.answers(&request)
-            && let Ok(permit) = network.policy().check(listening)
-        {
-            return Ok(Passage::Answer(permit));
+        let answer = self
+            .answers(&request)
+            .and_then(|listening| network.policy().check(listening).ok());
+        match answer {
+            None => network.check_connect(request).map(Passage::Granted),
+            Some(answer) if answer.shadowed().is_none() => Ok(Passage::Answer(answer)),
+            Some(answer) => match network.check_connect(request) {
+                Ok(permit) if permit.shadowed().is_none() => Ok(Passage::Granted(permit)),
+                Ok(_) | Err(_) => Ok(Passage::Answer(answer)),
+            },
         }
-        network.check_connect(request).map(Passage::Granted)
     }
 
     /// The request to let somebody in who was let in before, so lately that they
@@ -148,6 +193,9 @@ impl Socket {
                 return Ok(self.no_datagram());
             };
             if self.lets_in(&datagram.source)? {
+                if !options.peek {
+                    self.note_received(&datagram);
+                }
                 return Ok(datagram);
             }
             if options.peek {
@@ -157,6 +205,11 @@ impl Socket {
             wait.go_on(turned_away)?;
             tokio::task::coop::consume_budget().await;
         }
+    }
+
+    pub(crate) fn note_received(&self, datagram: &Datagram) {
+        let received = &self.shared.account.received;
+        received.add_datagram(datagram.data.len());
     }
 
     /// What is received at the end.
@@ -189,29 +242,49 @@ impl Socket {
             return Ok(true);
         }
         let request = Connect::new(portcullis_policy::Protocol::Udp, source);
-        let denial = match network.policy().check(self.accept_request(source)?) {
-            Ok(_) => {
-                self.hear(source, request);
-                return Ok(true);
-            }
-            Err(denial) => denial,
+        let accept = network.policy().check(self.accept_request(source)?);
+        // Whom it may write to may write to it.
+        let connect = match objection(&accept) {
+            Some(denial) if !denial.is_explicit() => network.check_connect(request.clone()).ok(),
+            Some(_) | None => None,
         };
-        if !is_explicit(&denial) && network.check_connect(request).is_ok() {
-            return Ok(true);
+        match (accept, connect) {
+            (_, Some(permit)) if permit.shadowed().is_none() => {
+                self.allow_from(Course::Connect(source, None), &permit)?;
+            }
+            (Ok(permit), _) => {
+                self.allow_from(Course::Accept(source), &permit)?;
+                self.hear(source, request);
+            }
+            (Err(_), Some(permit)) => {
+                self.allow_from(Course::Connect(source, None), &permit)?;
+            }
+            (Err(denial), None) => {
+                self.turn_away(&denial)?;
+                return Ok(false);
+            }
         }
-        network.turn_away(&denial);
-        Ok(false)
+        Ok(true)
+    }
+
+    /// Puts on record by what a datagram comes in, where the last one came by
+    /// something else.
+    fn allow_from<R: Request>(&self, course: Course, permit: &Permit<R>) -> Result<(), Error> {
+        if self.shared.inet.lock().received_by.as_ref() != Some(&course) {
+            self.record().allow(permit)?;
+            self.shared.inet.lock().received_by = Some(course);
+        }
+        Ok(())
     }
 
     /// Who was let in may be answered, but for whom sending to is denied.
     fn hear(&self, source: SocketAddr, request: Connect) {
-        let heard = |place: &Place| place.correspondents.may_be_answered(&source);
+        let place = self.shared.inet.lock();
+        let is_heard = place.correspondents.may_be_answered(&source);
+        drop(place);
         // Judged once, as long as they go on writing: a policy does not change.
-        if !heard(&self.shared.inet.lock()) {
-            let verdict = self.shared.network.check_connect(request);
-            if verdict.is_err_and(|denial| is_explicit(&denial)) {
-                return;
-            }
+        if !is_heard && is_denied(&self.shared.network.check_connect(request)) {
+            return;
         }
         self.shared.inet.lock().correspondents.hear(source);
     }

@@ -9,6 +9,8 @@ use std::{fmt, io};
 use portcullis_policy::NameError;
 use rustix::io::Errno;
 
+use crate::audit::AuditFailure;
+
 /// Calls `$with` once with every error code and the OS errors it stands for.
 ///
 /// The codes are those of `error-code` in `wit/types.wit`, which documents
@@ -130,13 +132,17 @@ impl fmt::Display for ErrorCode {
 pub struct Error {
     code: ErrorCode,
     message: Cow<'static, str>,
+    audit_failure: Option<AuditFailure>,
 }
 
 impl Error {
     /// An error whose code does not say all there is to say.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        let message = message.into();
-        Self { code, message }
+        Self {
+            code,
+            message: message.into(),
+            audit_failure: None,
+        }
     }
 
     /// The guest hears its own request back, and no reason: that is for the
@@ -148,6 +154,12 @@ impl Error {
     /// What kind of error it is.
     pub fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// Why the guest is to end: what it did cannot be recorded. No guest may be
+    /// given such an error to go on with, whatever its code.
+    pub fn audit_failure(&self) -> Option<&AuditFailure> {
+        self.audit_failure.as_ref()
     }
 
     /// What the code does not say; often nothing.
@@ -171,6 +183,16 @@ impl std::error::Error for Error {}
 impl From<ErrorCode> for Error {
     fn from(code: ErrorCode) -> Self {
         Self::new(code, "")
+    }
+}
+
+impl From<AuditFailure> for Error {
+    fn from(failure: AuditFailure) -> Self {
+        let message = failure.to_string();
+        Self {
+            audit_failure: Some(failure),
+            ..Self::new(ErrorCode::Io, message)
+        }
     }
 }
 

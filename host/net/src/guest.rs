@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::audit::AuditFailure;
 use crate::pins::Pins;
 
 #[derive(Debug, Default)]
@@ -15,6 +18,10 @@ pub(crate) struct Guest {
     /// Which of its listeners have a connection that is admitted and not yet
     /// taken.
     arrivals: Mutex<BTreeSet<RawFd>>,
+    /// How many sockets it has had.
+    sockets: AtomicU64,
+    /// Why no more of it is recorded, and so nothing more may be done.
+    audit_failure: OnceLock<AuditFailure>,
 }
 
 impl Guest {
@@ -29,5 +36,19 @@ impl Guest {
 
     pub(crate) fn forget_arrival(&self, listener: RawFd) {
         self.arrivals.lock().remove(&listener);
+    }
+
+    /// A number that no other socket of the guest has had.
+    pub(crate) fn number_socket(&self) -> u64 {
+        self.sockets.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn audit_failure(&self) -> Option<&AuditFailure> {
+        self.audit_failure.get()
+    }
+
+    /// Ends the guest, for the first reason there was.
+    pub(crate) fn fail(&self, failure: AuditFailure) -> AuditFailure {
+        self.audit_failure.get_or_init(|| failure).clone()
     }
 }

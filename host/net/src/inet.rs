@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::correspondents::Correspondents;
+use crate::datagram::Course;
 use crate::error::{Error, ErrorCode};
 use crate::network::Target;
 use crate::os::inet as os;
@@ -27,6 +28,10 @@ pub(crate) struct Place {
     /// To whom a datagram socket is connected.
     pub(crate) peer: Option<Connect>,
     pub(crate) correspondents: Correspondents<SocketAddr>,
+    /// By what the last datagram went out that is on record.
+    pub(crate) sent_by: Option<Course>,
+    /// By what the last one came in.
+    pub(crate) received_by: Option<Course>,
 }
 
 impl Socket {
@@ -43,28 +48,30 @@ impl Socket {
             Protocol::Tcp => None,
             Protocol::Udp => Some(self.listen_request(address, name)?),
         };
-        let network = &self.shared.network;
-        let (permit, listening) = match hears.map(|hears| network.policy().check(hears)) {
-            None => (network.check(request)?, None),
+        let (policy, record) = (self.shared.network.policy(), self.record());
+        let verdict = policy.check(request);
+        let (permit, listening) = match (verdict, hears.map(|hears| policy.check(hears))) {
+            (Ok(permit), None) => (permit, None),
             // A grant to listen is one to bind.
-            Some(Ok(listening)) => (network.check(request)?, Some(listening.into_request())),
+            (Ok(permit), Some(Ok(listening))) => (permit, Some(listening.into_request())),
             // It can still have an address, and hear from whom it may write to.
-            Some(Err(denial)) => match network.policy().check(request) {
-                Ok(permit) => (permit, None),
-                Err(_) => return Err(network.refuse(&denial)),
-            },
+            (Ok(permit), Some(Err(_))) => (permit, None),
+            (Err(_), Some(Err(denial))) | (Err(denial), None | Some(Ok(_))) => {
+                return Err(record.refuse(&denial));
+            }
         };
         let mut place = self.shared.inet.lock();
         if place.bound.is_some() {
             return Err(ErrorCode::InvalidArgument.into());
         }
+        record.allow(&permit)?;
         os::bind(&self.shared.os, self.shared.family, &permit)?;
         let request = permit.into_request();
         if let (Some(listening), 0) = (&listening, address.port()) {
             let came = os::local_address(&self.shared.os)?;
             let chosen = self.listen_request(came, listening.name().cloned())?;
             // Any port was asked for; the one that came may be a denied one.
-            network.check_denies(chosen)?;
+            record.check_denies(chosen)?;
         }
         place.bound = Some(request);
         place.listening = listening;
@@ -82,12 +89,12 @@ impl Socket {
             None => (self.unspecified(0), None),
         };
         let request = |address| self.listen_request(address, name.clone());
-        let (socket, network) = (&self.shared.os, &self.shared.network);
-        let permit = network.check(request(address)?)?;
+        let (socket, record) = (&self.shared.os, self.record());
+        let permit = record.check(request(address)?)?;
         let bound = os::bind_to_listen(socket, self.shared.family, &permit)?;
         if address.port() == 0 {
             // Any port was asked for; the one that came may be a denied one.
-            network.check_denies(request(bound)?)?;
+            record.check_denies(request(bound)?)?;
         }
         self.shared.readiness.forget();
         os::listen(socket, backlog, &permit)?;
@@ -108,7 +115,14 @@ impl Socket {
             }
         }
         if let (true, Some(denial)) = (permits.is_empty(), denial) {
-            return Err(self.shared.network.refuse(&denial));
+            return Err(self.record().refuse(&denial));
+        }
+        // What only passes because the policy is shadowed is for want of better.
+        if permits
+            .iter()
+            .any(|(_, permit)| permit.shadowed().is_none())
+        {
+            permits.retain(|(_, permit)| permit.shadowed().is_none());
         }
         permits.retain(|(address, _)| self.takes_form(*address));
         let mut candidates = permits.into_iter().peekable();
@@ -136,6 +150,7 @@ impl Socket {
     }
 
     async fn connect_to(&self, permit: &portcullis_policy::Permit<Connect>) -> Result<(), Error> {
+        self.record().allow(permit)?;
         let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
         readiness.forget();
         match os::connect(socket, self.shared.family, permit) {
@@ -173,7 +188,7 @@ impl Socket {
             .bound
             .as_ref()
             .map_or(0, |bound| bound.address().port());
-        let permit = self.shared.network.check(Join::new(group, port))?;
+        let permit = self.record().check(Join::new(group, port))?;
         Ok(os::join(&self.shared.os, interface, &permit)?)
     }
 
@@ -197,7 +212,7 @@ impl Socket {
         if !on {
             return Ok(self.shared.os.set_broadcast(false)?);
         }
-        let permit = self.shared.network.check(Broadcast::new())?;
+        let permit = self.record().check(Broadcast::new())?;
         Ok(os::allow_broadcast(&self.shared.os, &permit)?)
     }
 
@@ -274,10 +289,9 @@ impl Socket {
                     });
                 }
                 let host = Host::parse(host)?;
-                let found = self
-                    .shared
-                    .network
-                    .locate(host, port, purpose(protocol, port));
+                let purpose = purpose(protocol, port);
+                let network = &self.shared.network;
+                let found = network.locate(self.number(), host, port, purpose);
                 self.wait(false, None).at_least_once().bound(found).await
             }
         }

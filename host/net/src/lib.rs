@@ -37,6 +37,7 @@
 //!
 //! [Portcullis]: https://crates.io/crates/portcullis
 
+mod account;
 mod address;
 mod audit;
 mod batch;
@@ -55,6 +56,7 @@ mod poller;
 mod preopen;
 mod readiness;
 mod ready;
+mod record;
 mod resolve;
 mod resolver;
 mod reverse;
@@ -67,7 +69,10 @@ mod unix;
 mod wait;
 
 pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
-pub use audit::{Audit, Event, Silent};
+pub use audit::{
+    Accepted, Allowed, Audit, AuditFailure, Closed, Connected, Denied, Event, Limited, LookedUp,
+    Opened, Refused, ReverseLookedUp, Silent,
+};
 pub use datagram::Datagram;
 pub use dns::DnsResolver;
 pub use error::{Error, ErrorCode};

@@ -4,16 +4,15 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use portcullis_policy::{
-    Accept, Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose, Request,
-};
+use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose};
 
 use crate::address::{Family, SocketType};
-use crate::audit::{Audit, Event, Silent};
+use crate::audit::{Audit, AuditFailure, Event, LookedUp, Opened, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
 use crate::os;
+use crate::record::{is_denied, objection};
 use crate::resolver::{Answer, Resolver};
 use crate::reverse::NAMELESS;
 use crate::socket::{Settings, Socket};
@@ -74,7 +73,7 @@ impl Network {
         }
     }
 
-    /// The same with somebody who hears of decisions.
+    /// The same with somebody who hears of decisions, and of what came of them.
     #[must_use]
     pub fn with_audit(self, audit: impl Audit + 'static) -> Self {
         Self {
@@ -100,18 +99,14 @@ impl Network {
                 ),
             ));
         }
-        let mut narrower = Policy::builder();
-        for grant in grants {
-            narrower = narrower.allow(grant.as_ref());
+        match self.policy.attenuate(grants) {
+            Ok(policy) => Ok(self.clone().with_policy(policy)),
+            Err(error) => {
+                let first = error.diagnostics().first().map(ToString::to_string);
+                let message = first.unwrap_or_default();
+                Err(Error::new(ErrorCode::InvalidArgument, message))
+            }
         }
-        let narrower = narrower
-            .build()
-            .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
-        let policy = self.policy.and(&narrower);
-        Ok(Self {
-            policy,
-            ..self.clone()
-        })
     }
 
     /// The same for another guest, which has looked nothing up yet.
@@ -144,7 +139,7 @@ impl Network {
         let (kind, protocol) = served(family, kind, protocol)?;
         let os = os::open(family, kind, protocol)?;
         isolate(&os, family, kind)?;
-        Ok(self.adopt(os, family, kind))
+        self.adopt(os, family, kind)
     }
 
     /// Opens two sockets that are connected with each other, which takes no
@@ -164,56 +159,52 @@ impl Network {
         isolate(&one, family, kind)?;
         isolate(&other, family, kind)?;
         Ok((
-            self.adopt(one, family, kind),
-            self.adopt(other, family, kind),
+            self.adopt(one, family, kind)?,
+            self.adopt(other, family, kind)?,
         ))
     }
 
-    fn adopt(&self, os: socket2::Socket, family: Family, kind: SocketType) -> Socket {
-        Socket::new(os, family, kind, self.clone(), Settings::default())
+    fn adopt(
+        &self,
+        os: socket2::Socket,
+        family: Family,
+        kind: SocketType,
+    ) -> Result<Socket, Error> {
+        let socket = Socket::new(os, family, kind, self.clone(), Settings::default());
+        self.tell(Event::Opened(Opened {
+            socket: socket.shared.account.socket,
+            family,
+            kind,
+        }))?;
+        Ok(socket)
     }
 
-    /// Asks the policy, and tells the audit where it says no.
-    pub(crate) fn check<R: Request>(&self, request: R) -> Result<Permit<R>, Error> {
-        self.policy
-            .check(request)
-            .map_err(|denial| self.refuse(&denial))
+    /// Tells the audit of an event. Where it cannot be recorded, nothing may come
+    /// of it, nor of anything after it.
+    pub(crate) fn tell(&self, event: Event<'_>) -> Result<(), Error> {
+        self.must_be_audited()?;
+        let told = self.audit.record(event);
+        Ok(told.map_err(|error| self.guest.fail(error.into()))?)
     }
 
-    /// Asks the policy whether it denies a request, whatever it grants.
-    pub(crate) fn check_denies<R: Request>(&self, request: R) -> Result<(), Error> {
-        match self.policy.check(request) {
-            Err(denial) if is_explicit(&denial) => Err(self.refuse(&denial)),
-            Ok(_) | Err(_) => Ok(()),
+    /// Asks whether all that the guest did so far is recorded.
+    pub(crate) fn must_be_audited(&self) -> Result<(), Error> {
+        match self.guest.audit_failure() {
+            None => Ok(()),
+            Some(failure) => Err(failure.clone().into()),
         }
     }
 
-    /// Asks the policy about a peer, and tells the audit where it says no.
-    pub(crate) fn admit(&self, request: Accept) -> Option<Permit<Accept>> {
-        let verdict = self.policy.check(request);
-        verdict.inspect_err(|denial| self.turn_away(denial)).ok()
+    /// Why the guest is to end: what it did could not be recorded. To be asked
+    /// once more when the guest is gone, and its sockets with it.
+    pub fn audit_failure(&self) -> Option<&AuditFailure> {
+        self.guest.audit_failure()
     }
 
-    /// Tells the audit of somebody who was not let in.
-    pub(crate) fn turn_away(&self, denial: &Denial) {
-        self.audit.record(Event::Refused(denial));
-    }
-
-    /// Tells the audit of a denial, and the guest as much as it may know.
-    pub(crate) fn refuse(&self, denial: &Denial) -> Error {
-        self.refuse_as(denial.request(), denial)
-    }
-
-    /// The same where the guest asked for something else, which led to what was
-    /// denied.
-    pub(crate) fn refuse_as(&self, asked: impl fmt::Display, denial: &Denial) -> Error {
-        self.audit.record(Event::Denied(denial));
-        Error::not_granted(asked)
-    }
-
-    /// Finds the addresses of a host for a purpose.
+    /// Finds the addresses of a host for a purpose of a socket.
     pub(crate) async fn locate(
         &self,
+        socket: Option<u64>,
         host: Host,
         port: u16,
         purpose: Purpose,
@@ -224,7 +215,7 @@ impl Network {
                 addresses: vec![(ip, port).into()],
             }),
             Host::Name(name) => {
-                let answer = self.look_up(&name, purpose).await?;
+                let answer = self.look_up(socket, &name, purpose).await?;
                 let addresses = answer.addresses.into_iter().map(|ip| (ip, port).into());
                 Ok(Target {
                     addresses: addresses.collect(),
@@ -234,39 +225,56 @@ impl Network {
         }
     }
 
-    /// Looks a name up, and remembers where it led.
-    pub(crate) async fn look_up(&self, name: &Name, purpose: Purpose) -> Result<Answer, Error> {
+    /// Looks a name up, for a socket or for none, and remembers where it led.
+    pub(crate) async fn look_up(
+        &self,
+        socket: Option<u64>,
+        name: &Name,
+        purpose: Purpose,
+    ) -> Result<Answer, Error> {
+        let record = self.record(socket);
         let request = Lookup::new(name.clone(), purpose);
         let is_own = self.is_own(name);
-        let permit = match self.policy.check(request.clone()) {
-            Ok(permit) => Some(permit),
+        let verdict = self.policy.check(request.clone());
+        let is_silent = objection(&verdict).is_some_and(|denial| !denial.is_explicit());
+        let permit = match verdict {
             // What the policy itself has told is no secret, and nobody is asked.
-            Err(denial) if is_own && !is_explicit(&denial) => None,
-            Err(denial) => return Err(self.refuse(&denial)),
+            Ok(_) | Err(_) if is_own && is_silent => None,
+            Ok(permit) => {
+                record.allow(&permit)?;
+                Some(permit)
+            }
+            Err(denial) => return Err(record.refuse(&denial)),
         };
-        if name.is_localhost() {
-            return Ok(Answer::forever(loopback()));
-        }
         let found = match (self.policy.hosts(name), permit) {
+            _ if name.is_localhost() => Ok(Answer::forever(loopback())),
             (Some(addresses), _) => Ok(Answer::forever(addresses.to_vec())),
             (None, Some(permit)) => self.resolver.look_up(permit).await,
             (None, None) => Err(ErrorCode::NameNotFound.into()),
         };
-        let mut answer = match found {
-            Err(error) if is_own && NAMELESS.contains(&error.code()) => Answer::forever(loopback()),
-            found => found?,
+        let mut found = match found {
+            Err(error) if is_own && NAMELESS.contains(&error.code()) => {
+                Ok(Answer::forever(loopback()))
+            }
+            found => found,
         };
+        if let Ok(answer) = &mut found {
+            answer.addresses.truncate(ADDRESSES);
+        }
+        self.tell(Event::LookedUp(LookedUp {
+            socket,
+            name,
+            purpose,
+            outcome: found.as_ref(),
+        }))?;
+        let answer = found?;
         for alias in &answer.chain {
             // The guest did not ask for the alias, and does not hear of it.
-            match self.policy.check(Lookup::new(alias.clone(), purpose)) {
-                Err(denial) if is_explicit(&denial) => {
-                    return Err(self.refuse_as(&request, &denial));
-                }
-                Ok(_) | Err(_) => {}
-            }
+            record.check_denies_as(&request, Lookup::new(alias.clone(), purpose))?;
         }
-        answer.addresses.truncate(ADDRESSES);
-        self.guest.pins.add(name, &answer);
+        if !name.is_localhost() {
+            self.guest.pins.add(name, &answer);
+        }
         Ok(answer)
     }
 
@@ -283,16 +291,19 @@ impl Network {
         let mut verdict = self.policy.check(request.clone());
         if request.name().is_none() {
             for pin in self.guest.pins.of(request.address().ip()) {
-                match self.policy.check(request.clone().named(pin.name)) {
-                    Ok(permit) if verdict.is_err() => verdict = Ok(permit),
-                    Err(denial) if is_explicit(&denial) => return Err(denial),
-                    Ok(_) | Err(_) => {}
+                let named = self.policy.check(request.clone().named(pin.name));
+                if is_denied(&named) {
+                    return named;
                 }
                 for alias in pin.chain.iter() {
-                    match self.policy.check(request.clone().named(alias.clone())) {
-                        Err(denial) if is_explicit(&denial) => return Err(denial),
-                        Ok(_) | Err(_) => {}
+                    let aliased = self.policy.check(request.clone().named(alias.clone()));
+                    if is_denied(&aliased) {
+                        return aliased;
                     }
+                }
+                // Of a policy that is shadowed, it is the name that is learnt.
+                if objection(&verdict).is_some() && named.is_ok() {
+                    verdict = named;
                 }
             }
         }
@@ -347,11 +358,6 @@ fn isolate(socket: &socket2::Socket, family: Family, kind: SocketType) -> Result
 
 fn loopback() -> Vec<IpAddr> {
     vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
-}
-
-/// Whether a deny decided, rather than the want of a grant.
-pub(crate) fn is_explicit(denial: &Denial) -> bool {
-    denial.is_explicit()
 }
 
 impl fmt::Debug for Network {

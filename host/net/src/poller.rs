@@ -135,6 +135,9 @@ impl Poller {
             Some(time) => Wait::from_now(time, ErrorCode::TimedOut),
         };
         loop {
+            if let Some(failure) = self.0.guest.audit_failure() {
+                return Err(failure.clone().into());
+            }
             let events = self.events(maximum).await?;
             // Those who may not come in can come faster than they are sent off.
             if !events.is_empty() || wait.go_on(u32::MAX).is_err() {
@@ -153,7 +156,11 @@ impl Poller {
     /// `wait` to say.
     pub async fn ready(&self) {
         while let Ok(events) = self.events(1).await {
-            if !events.is_empty() || self.0.readiness.wait(Ready::READABLE).await.is_err() {
+            let is_over = self.0.guest.audit_failure().is_some();
+            if is_over
+                || !events.is_empty()
+                || self.0.readiness.wait(Ready::READABLE).await.is_err()
+            {
                 return;
             }
             tokio::task::coop::consume_budget().await;

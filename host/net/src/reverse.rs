@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use portcullis_policy::{Name, Protocol, Reverse, canonical};
 
 use crate::address::SocketAddress;
+use crate::audit::{Event, ReverseLookedUp};
 use crate::error::{Error, ErrorCode};
 use crate::network::Network;
 use crate::service;
@@ -61,12 +62,19 @@ impl Network {
         if address.is_loopback() {
             return Ok(Some("localhost".to_owned()));
         }
-        if let Some(name) = self.policy().hosts_by_address(address) {
-            self.check_denies(Reverse::new(address))?;
-            return Ok(Some(name.to_string()));
-        }
-        let permit = self.check(Reverse::new(address))?;
-        match self.resolver().reverse(permit).await {
+        let record = self.record(None);
+        let outcome = if let Some(name) = self.policy().hosts_by_address(address) {
+            record.check_denies(Reverse::new(address))?;
+            Ok(vec![name.clone()])
+        } else {
+            let permit = record.check(Reverse::new(address))?;
+            self.resolver().reverse(permit).await
+        };
+        self.tell(Event::ReverseLookedUp(ReverseLookedUp {
+            address,
+            outcome: outcome.as_deref(),
+        }))?;
+        match outcome {
             // Who holds another address may call it localhost, and is not
             // believed.
             Ok(names) => Ok(names

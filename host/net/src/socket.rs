@@ -13,7 +13,9 @@ use parking_lot::Mutex;
 use rustix::io::Errno;
 use tokio::io::Interest;
 
+use crate::account::Account;
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
+use crate::audit::{Accepted, Closed, Connected, Event};
 use crate::error::{Error, ErrorCode};
 use crate::network::Network;
 use crate::os;
@@ -45,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) kind: SocketType,
     pub(crate) settings: Mutex<Settings>,
     pub(crate) network: Network,
+    pub(crate) account: Account,
     pub(crate) inet: Mutex<inet::Place>,
     pub(crate) unix: Mutex<unix::Place>,
     /// A connection that was let in to see whether one is there.
@@ -102,6 +105,7 @@ impl Socket {
             family,
             kind,
             settings: Mutex::new(settings),
+            account: Account::new(network.guest().number_socket()),
             network,
             inet: Mutex::default(),
             unix: Mutex::default(),
@@ -155,7 +159,7 @@ impl Socket {
         let mut turned_away = 0;
         loop {
             if let Some(arrived) = self.take_arrived() {
-                return Ok(self.connection(arrived));
+                return self.connection(arrived);
             }
             let arrival = self.perform(Interest::READABLE, wait, |_| {
                 // Who looks whether somebody is there may let them in meanwhile.
@@ -168,7 +172,7 @@ impl Socket {
                 continue;
             };
             if let Some(admitted) = self.admit(arrival)? {
-                return Ok(self.connection(admitted));
+                return self.connection(admitted);
             }
             turned_away += 1;
             wait.go_on(turned_away)?;
@@ -179,10 +183,41 @@ impl Socket {
 
     /// POSIX `connect`, to an address or to a name.
     pub async fn connect(&self, remote: &Endpoint) -> Result<(), Error> {
-        match self.shared.family {
+        let account = &self.shared.account;
+        let connected = match self.shared.family {
             Family::Inet | Family::Inet6 => self.connect_inet(remote).await,
             Family::Unix => self.connect_unix(remote).await,
+        };
+        match connected.as_ref().map_err(Error::code) {
+            Ok(()) | Err(ErrorCode::AlreadyInProgress | ErrorCode::InProgress) => {
+                account.set_connecting(true);
+            }
+            Err(_) => {}
         }
+        connected?;
+        self.note_connected()
+    }
+
+    /// Tells of a connection as soon as there is one.
+    fn note_connected(&self) -> Result<(), Error> {
+        let account = &self.shared.account;
+        if !account.is_connecting() {
+            return Ok(());
+        }
+        let Ok(remote) = self.remote_address() else {
+            return Ok(());
+        };
+        account.set_connecting(false);
+        account.set_remote(remote.clone());
+        if self.shared.kind == SocketType::Datagram {
+            return Ok(());
+        }
+        let local = self.local_address().ok();
+        self.shared.network.tell(Event::Connected(Connected {
+            socket: account.socket,
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
+            remote: &remote,
+        }))
     }
 
     /// POSIX `shutdown`: of receiving, of sending, or of both.
@@ -209,11 +244,7 @@ impl Socket {
 
     /// POSIX `getsockname`.
     pub fn local_address(&self) -> Result<SocketAddress, Error> {
-        if let Some(name) = self.unix_name() {
-            return Ok(name);
-        }
-        let address = rustix::net::getsockname(&self.shared.os)?;
-        Ok(os::address(Some(address))?)
+        self.shared.local_address()
     }
 
     /// POSIX `getpeername`.
@@ -224,7 +255,11 @@ impl Socket {
 
     /// `SO_ERROR`: the error that waits to be reported, which is thereby taken.
     pub fn take_error(&self) -> Result<Option<Error>, Error> {
-        Ok(self.shared.os.take_error()?.map(Error::from))
+        let error = self.shared.os.take_error()?.map(Error::from);
+        if error.is_none() {
+            self.note_connected()?;
+        }
+        Ok(error)
     }
 
     /// POSIX `dup`: another handle on the same socket.
@@ -250,7 +285,8 @@ impl Socket {
     /// operation to say.
     pub async fn ready(&self, interest: Ready) {
         loop {
-            if self.has_arrived() && interest.readable {
+            let is_over = self.shared.network.audit_failure().is_some();
+            if is_over || self.has_arrived() && interest.readable {
                 return;
             }
             match self.shared.readiness.wait(interest).await {
@@ -330,14 +366,22 @@ impl Socket {
         arrival: os::Arrival,
     ) -> Result<Option<(socket2::Socket, SocketAddress)>, Error> {
         if self.shared.family == Family::Unix {
-            return Ok(self.admit_unix().map(|permit| arrival.admit_unix(&permit)));
+            let Some(permit) = self.admit_unix() else {
+                return Ok(None);
+            };
+            self.record().allow(&permit)?;
+            return Ok(Some(arrival.admit_unix(&permit)));
         }
-        let peer = arrival.peer()?;
-        match self.shared.network.admit(self.accept_request(peer)?) {
-            Some(permit) => Ok(Some(arrival.admit(&permit))),
-            None => {
+        let request = self.accept_request(arrival.peer()?)?;
+        let admitted = match self.shared.network.policy().check(request) {
+            Ok(permit) => self.record().allow(&permit).map(|()| Some(permit)),
+            Err(denial) => self.turn_away(&denial).map(|()| None),
+        };
+        match admitted {
+            Ok(Some(permit)) => Ok(Some(arrival.admit(&permit))),
+            not_admitted => {
                 arrival.refuse();
-                Ok(None)
+                not_admitted.map(|_| None)
             }
         }
     }
@@ -384,18 +428,20 @@ impl Socket {
         wait: Wait,
         mut call: impl FnMut(&socket2::Socket) -> io::Result<T>,
     ) -> Result<T, Error> {
-        loop {
+        self.shared.network.must_be_audited()?;
+        let done = loop {
             match call(&self.shared.os) {
-                Ok(done) => return Ok(done),
+                Ok(done) => break done,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return wait
-                        .bound(self.shared.readiness.retry(interest, call))
-                        .await;
+                    let retried = self.shared.readiness.retry(interest, call);
+                    break wait.bound(retried).await?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
-        }
+        };
+        self.note_connected()?;
+        Ok(done)
     }
 
     /// Where the receiving side is shut down nothing comes any more: who would
@@ -418,7 +464,10 @@ impl Socket {
         }
     }
 
-    fn connection(&self, (os, peer): (socket2::Socket, SocketAddress)) -> (Self, SocketAddress) {
+    fn connection(
+        &self,
+        (os, peer): (socket2::Socket, SocketAddress),
+    ) -> Result<(Self, SocketAddress), Error> {
         let Shared {
             family,
             kind,
@@ -428,11 +477,44 @@ impl Socket {
         } = &*self.shared;
         let settings = settings.lock().inherited(*family, &os);
         let connection = Self::new(os, *family, *kind, network.clone(), settings);
-        (connection, peer)
+        let account = &connection.shared.account;
+        account.set_remote(peer.clone());
+        network.tell(Event::Accepted(Accepted {
+            socket: account.socket,
+            listener: self.shared.account.socket,
+            local: connection.local_address().ok().as_ref(),
+            remote: &peer,
+        }))?;
+        Ok((connection, peer))
     }
 }
 
 impl Shared {
+    fn local_address(&self) -> Result<SocketAddress, Error> {
+        if let Some(name) = self.unix.lock().name() {
+            return Ok(name);
+        }
+        let address = rustix::net::getsockname(&self.os)?;
+        Ok(os::address(Some(address))?)
+    }
+
+    /// Tells how it ended. Where that cannot be recorded, the guest's next step
+    /// fails, or whoever ran the guest asks for it.
+    fn tell_closed(&self) {
+        let account = &self.account;
+        let local = self.local_address().ok();
+        let _ = self.network.tell(Event::Closed(Closed {
+            socket: account.socket,
+            local: local.filter(SocketAddress::is_somewhere).as_ref(),
+            remote: account.remote().as_ref(),
+            bytes_sent: account.sent.bytes(),
+            bytes_received: account.received.bytes(),
+            datagrams_sent: account.sent.datagrams(),
+            datagrams_received: account.received.datagrams(),
+            duration: account.age(),
+        }));
+    }
+
     fn note_arrival(&self) {
         self.network.guest().note_arrival(self.os.as_raw_fd());
     }
@@ -447,5 +529,6 @@ impl Drop for Shared {
         if self.arrived.get_mut().is_some() {
             self.forget_arrival();
         }
+        self.tell_closed();
     }
 }

@@ -103,10 +103,18 @@ impl Socket {
     }
 
     async fn send_on(&self, data: &[u8], flags: SendFlags, wait: Wait) -> Result<usize, Error> {
-        self.perform(Interest::WRITABLE, wait, |os| {
+        let sent = self.perform(Interest::WRITABLE, wait, |os| {
             Ok(rustix::net::send(os, data, flags)?)
-        })
-        .await
+        });
+        let sent = sent.await?;
+        match self.shared.kind {
+            SocketType::Datagram => self.shared.account.sent.add_datagram(sent),
+            SocketType::Raw
+            | SocketType::ReliableMessage
+            | SocketType::Seqpacket
+            | SocketType::Stream => self.shared.account.sent.add(sent),
+        }
+        Ok(sent)
     }
 
     /// POSIX `recv`: up to `maximum` bytes; none at the end of the stream.
@@ -167,11 +175,15 @@ impl Socket {
         } else {
             flags |= RecvFlags::TRUNC;
         }
-        self.perform(Interest::READABLE, wait, |os| {
+        let received = self.perform(Interest::READABLE, wait, |os| {
             let (data, length, _) = receive_from(os, room, flags)?;
             Ok((data, length))
-        })
-        .await
+        });
+        let received = received.await?;
+        if !options.peek {
+            self.shared.account.received.add(received.0.len());
+        }
+        Ok(received)
     }
 
     /// Waits for as much as a receive on a socket with `SO_RCVLOWAT` waits for.

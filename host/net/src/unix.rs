@@ -13,8 +13,8 @@ use portcullis_policy::{
 use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
 use crate::correspondents::Correspondents;
 use crate::error::{Error, ErrorCode};
-use crate::network::is_explicit;
 use crate::os::unix::{self as os, Located, Passage};
+use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
 use crate::wait::{Pauses, Wait};
@@ -26,6 +26,29 @@ pub(crate) struct Place {
     /// What lets it accept, or receive from whoever writes.
     pub(crate) listening: Option<ListenUnix>,
     correspondents: Correspondents<UnixName>,
+    /// To whom the last datagram went that is on record.
+    sent_to: Option<UnixName>,
+    /// Who wrote the last one that came in because they may be written to.
+    received_from: Option<UnixName>,
+    /// Whether it is on record that datagrams come in from whoever writes.
+    is_hearing: bool,
+}
+
+impl Place {
+    /// The name that the socket was given, where the kernel may know it by
+    /// another.
+    pub(crate) fn name(&self) -> Option<SocketAddress> {
+        let path = self.bound.as_ref()?.asked.as_path()?;
+        Some(SocketAddress::Unix(UnixAddress::Path(path.to_vec())))
+    }
+
+    /// Somebody was let in: they may be answered, but for whom sending to is
+    /// denied.
+    fn hear(&mut self, source: UnixName, verdict: &Result<Permit<ConnectUnix>, Denial>) {
+        if !is_denied(verdict) {
+            self.correspondents.hear(source);
+        }
+    }
 }
 
 /// A name as it was asked for, and as it was without links on the way.
@@ -51,17 +74,18 @@ impl Socket {
             UnixAddress::Unnamed => UnixName::unnamed(),
             address @ (UnixAddress::Abstract(_) | UnixAddress::Path(_)) => name(address)?,
         };
-        let network = &self.shared.network;
+        let record = self.record();
         let judged = self.judge_bind(&asked);
-        let (permit, hears) = judged.map_err(|denial| network.refuse(&denial))?;
+        let (permit, hears) = judged.map_err(|denial| record.refuse(&denial))?;
         let located = Located::folder(&asked)?;
         let judged = self.judge_bind(located.name());
         let (real, really_hears) =
-            judged.map_err(|denial| network.refuse_as(permit.request(), &denial))?;
+            judged.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
         let mut place = self.shared.unix.lock();
         if place.bound.is_some() {
             return Err(ErrorCode::InvalidArgument.into());
         }
+        record.allow_both(&permit, &real)?;
         os::bind(&self.shared.os, &permit, &real, &located)?;
         if self.unix_kind() == UnixKind::Datagram {
             place.listening = hears.filter(|_| really_hears.is_some());
@@ -93,10 +117,13 @@ impl Socket {
         let Some(Bound { asked, real }) = place.bound.clone() else {
             return Err(ErrorCode::InvalidArgument.into());
         };
-        let (kind, network) = (self.unix_kind(), &self.shared.network);
-        let permit = network.check(ListenUnix::new(kind, asked))?;
-        let real = network.policy().check(ListenUnix::new(kind, real));
-        let real = real.map_err(|denial| network.refuse_as(permit.request(), &denial))?;
+        let (kind, record) = (self.unix_kind(), self.record());
+        let policy = self.shared.network.policy();
+        let permit = policy.check(ListenUnix::new(kind, asked));
+        let permit = permit.map_err(|denial| record.refuse(&denial))?;
+        let real = policy.check(ListenUnix::new(kind, real));
+        let real = real.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
+        record.allow_both(&permit, &real)?;
         self.shared.readiness.forget();
         os::listen(&self.shared.os, backlog, &permit, &real)?;
         place.listening = Some(permit.into_request());
@@ -104,7 +131,8 @@ impl Socket {
     }
 
     pub(crate) async fn connect_unix(&self, remote: &Endpoint) -> Result<(), Error> {
-        let (permit, located) = self.locate_unix(remote)?;
+        let (asked, permit, located) = self.locate_unix(remote)?;
+        self.record().allow_both(&asked, &permit)?;
         self.shared.readiness.forget();
         let send_timeout = self.shared.settings.lock().send_timeout;
         let wait = self.wait(
@@ -116,15 +144,21 @@ impl Socket {
             .await
     }
 
-    /// Finds what an endpoint leads to, and asks whether it may be connected to.
-    fn locate_unix(&self, remote: &Endpoint) -> Result<(Permit<ConnectUnix>, Located), Error> {
-        let (kind, network) = (self.unix_kind(), &self.shared.network);
-        let asked = network.check(ConnectUnix::new(kind, name(unix_address(remote)?)?))?;
+    /// Finds what an endpoint leads to, and asks whether it may be connected to:
+    /// by the name that was asked for, and by the real one. That it may is not on
+    /// record yet.
+    fn locate_unix(
+        &self,
+        remote: &Endpoint,
+    ) -> Result<(Permit<ConnectUnix>, Permit<ConnectUnix>, Located), Error> {
+        let (kind, record) = (self.unix_kind(), self.record());
+        let policy = self.shared.network.policy();
+        let asked = policy.check(ConnectUnix::new(kind, name(unix_address(remote)?)?));
+        let asked = asked.map_err(|denial| record.refuse(&denial))?;
         let located = Located::socket(asked.request().name())?;
-        let real = ConnectUnix::new(kind, located.name().clone());
-        let real = network.policy().check(real);
-        let real = real.map_err(|denial| network.refuse_as(asked.request(), &denial))?;
-        Ok((real, located))
+        let real = policy.check(ConnectUnix::new(kind, located.name().clone()));
+        let real = real.map_err(|denial| record.refuse_as(asked.request(), &denial))?;
+        Ok((asked, real, located))
     }
 
     pub(crate) async fn send_unix_datagram_to(
@@ -136,7 +170,8 @@ impl Socket {
         let passage = match self.answer_unix(destination)? {
             Some(passage) => passage,
             None => {
-                let (permit, located) = self.locate_unix(destination)?;
+                let (asked, permit, located) = self.locate_unix(destination)?;
+                self.allow_sending(&asked, &permit)?;
                 let mut place = self.shared.unix.lock();
                 place
                     .correspondents
@@ -146,8 +181,25 @@ impl Socket {
         };
         let (flags, wait) = (options.flags(), self.send_wait(options.dont_wait));
         // Nothing wakes somebody who waits for room in another's queue.
-        self.persist(wait, |socket| os::send_to(socket, data, flags, &passage))
-            .await
+        let sent = self.persist(wait, |socket| os::send_to(socket, data, flags, &passage));
+        let sent = sent.await?;
+        self.shared.account.sent.add_datagram(sent);
+        Ok(sent)
+    }
+
+    /// Puts on record that datagrams go to somebody, where the last one went to
+    /// somebody else.
+    fn allow_sending(
+        &self,
+        asked: &Permit<ConnectUnix>,
+        real: &Permit<ConnectUnix>,
+    ) -> Result<(), Error> {
+        let to = asked.request().name();
+        if self.shared.unix.lock().sent_to.as_ref() != Some(to) {
+            self.record().allow_both(asked, real)?;
+            self.shared.unix.lock().sent_to = Some(to.clone());
+        }
+        Ok(())
     }
 
     /// The way to somebody who was let in, so lately that they may be answered,
@@ -177,51 +229,65 @@ impl Socket {
             return Ok(true);
         }
         let source = name(source).ok();
-        let (kind, network) = (self.unix_kind(), &self.shared.network);
-        let mut place = self.shared.unix.lock();
-        if place.listening.is_some() {
-            if let Some(source) = source {
-                let connect = ConnectUnix::new(kind, source.clone());
-                let verdict = network.policy().check(connect);
-                // Whom sending to is denied is not answered.
-                if !verdict.is_err_and(|denial| is_explicit(&denial)) {
-                    place.correspondents.hear(source);
-                }
-            }
-            return Ok(true);
-        }
-        if let Some(source) = &source
-            && place.correspondents.may_answer(source)
-        {
-            return Ok(true);
-        }
-        let here = place.bound.clone().unwrap_or_default();
-        let listens = |name| network.policy().check(ListenUnix::new(kind, name));
-        let Err(denial) = listens(here.asked).and_then(|_| listens(here.real)) else {
-            return Ok(true);
-        };
-        if let (Some(source), false) = (source, is_explicit(&denial)) {
-            let connect = ConnectUnix::new(kind, source);
-            if network.policy().check(connect).is_ok() {
+        let (here, listens, is_hearing) = {
+            let place = self.shared.unix.lock();
+            let may_answer = |source| place.correspondents.may_answer(source);
+            if source.as_ref().is_some_and(may_answer) {
                 return Ok(true);
             }
+            let here = place.bound.clone().unwrap_or_default();
+            (here, place.listening.is_some(), place.is_hearing)
+        };
+        let (kind, policy) = (self.unix_kind(), self.shared.network.policy());
+        let connect = source
+            .clone()
+            .map(|source| policy.check(ConnectUnix::new(kind, source)));
+        if !is_hearing {
+            let judge = |name| policy.check(ListenUnix::new(kind, name));
+            let (asked, real) = (judge(here.asked), judge(here.real));
+            let against = objection(&asked).or(objection(&real)).cloned();
+            let passage = against.as_ref().map(|denial| match &connect {
+                // Whom it may write to may write to it.
+                Some(Ok(permit)) if !denial.is_explicit() => Some(permit),
+                Some(_) | None => None,
+            });
+            match (asked, real, passage.flatten()) {
+                (_, _, Some(permit)) if permit.shadowed().is_none() => {
+                    return self.allow_receiving(permit).map(|()| true);
+                }
+                (Ok(asked), Ok(real), _) => {
+                    self.record().allow_both(&asked, &real)?;
+                    self.shared.unix.lock().is_hearing = true;
+                }
+                (Err(_), _, Some(permit)) | (_, Err(_), Some(permit)) => {
+                    return self.allow_receiving(permit).map(|()| true);
+                }
+                (Err(denial), _, None) | (_, Err(denial), None) => {
+                    return self.turn_away(&denial).map(|()| false);
+                }
+            }
         }
-        network.turn_away(&denial);
-        Ok(false)
+        if let (true, Some(source), Some(verdict)) = (listens, source, &connect) {
+            self.shared.unix.lock().hear(source, verdict);
+        }
+        Ok(true)
+    }
+
+    /// Puts on record that datagrams come in from somebody, where the last one
+    /// came from somebody else.
+    fn allow_receiving(&self, permit: &Permit<ConnectUnix>) -> Result<(), Error> {
+        let from = permit.request().name();
+        if self.shared.unix.lock().received_from.as_ref() != Some(from) {
+            self.record().allow(permit)?;
+            self.shared.unix.lock().received_from = Some(from.clone());
+        }
+        Ok(())
     }
 
     /// The permit to let in who connects.
     pub(crate) fn admit_unix(&self) -> Option<Permit<ListenUnix>> {
         let listening = self.shared.unix.lock().listening.clone()?;
         self.shared.network.policy().check(listening).ok()
-    }
-
-    /// The name that the socket was given, where the kernel may know it by
-    /// another.
-    pub(crate) fn unix_name(&self) -> Option<SocketAddress> {
-        let place = self.shared.unix.lock();
-        let path = place.bound.as_ref()?.asked.as_path()?;
-        Some(SocketAddress::Unix(UnixAddress::Path(path.to_vec())))
     }
 
     fn unix_kind(&self) -> UnixKind {
@@ -241,6 +307,7 @@ impl Socket {
         wait: Wait,
         mut call: impl FnMut(&socket2::Socket) -> io::Result<T>,
     ) -> Result<T, Error> {
+        self.shared.network.must_be_audited()?;
         let mut pauses = Pauses::new();
         loop {
             let blocked: Error = match call(&self.shared.os) {

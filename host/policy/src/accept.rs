@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use crate::endpoint::Endpoint;
 use crate::layer::Layer;
 use crate::range::{Range, Ranges};
-use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Canonical, Grant, Listen, Reason};
@@ -58,6 +58,10 @@ impl Request for Accept {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.remedy().into())
     }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        Some(self.peer)
+    }
 }
 
 impl Decide for Accept {
@@ -92,7 +96,7 @@ impl Decide for Accept {
         };
         Explanation {
             reason,
-            remedy: self.narrowest(),
+            remedy: self.narrowest().map(Remedy::from),
         }
     }
 }

@@ -46,6 +46,10 @@ impl Request for Bind {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.0.grant(Verb::Bind).into())
     }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        Some(self.address())
+    }
 }
 
 impl Decide for Bind {

@@ -9,7 +9,7 @@ use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
 use crate::nearest::{Difference, Differences, Nearest};
 use crate::ports::Ports;
-use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Protocol, Reason};
@@ -36,21 +36,27 @@ impl Broadcast {
         ADDRESS
     }
 
-    fn grant() -> SocketGrant {
+    fn grant(ports: Ports) -> SocketGrant {
         SocketGrant {
             verb: Verb::Connect,
             protocol: Protocol::Udp,
             host: HostPattern::Addresses(ADDRESS.into()),
-            ports: Ports::All,
+            ports,
             from: None,
             within: None,
         }
+    }
+
+    /// Whatever port is granted does, and nothing can be sent to port 0: where
+    /// datagrams go is for their own grants to say.
+    fn remedy() -> SocketGrant {
+        Self::grant(Ports::from(0))
     }
 }
 
 impl Request for Broadcast {
     fn narrowest(&self) -> Option<Grant> {
-        Some(Self::grant().into())
+        Some(Self::remedy().into())
     }
 }
 
@@ -73,7 +79,7 @@ impl Decide for Broadcast {
             reason: Reason::NoGrant {
                 nearest: Nearest::among(near, differences),
             },
-            remedy: self.narrowest(),
+            remedy: self.narrowest().map(Remedy::from),
         }
     }
 }
@@ -94,6 +100,6 @@ fn differences(grant: &Grant) -> Option<Differences> {
 
 impl fmt::Display for Broadcast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Self::grant().fmt(f)
+        Self::grant(Ports::All).fmt(f)
     }
 }

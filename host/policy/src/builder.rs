@@ -1,27 +1,22 @@
 //! Building a policy out of files and flags. It must not read the files: they
 //! come as text.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
+use crate::draft::Draft;
 use crate::file;
-use crate::grant::Kind;
-use crate::layer::Layer;
 use crate::quoted::Quoted;
 use crate::socket_grant::Role;
-use crate::{Grant, GrantError, Limits, Name, Policy, PolicyError};
+use crate::{Limits, Origin, Policy, PolicyError};
 
 /// Collects grants and denies into one [`Policy`]. What is given more than
 /// once adds up, in any order.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyBuilder {
-    pub(crate) allow: Vec<Grant>,
-    pub(crate) deny: Vec<Grant>,
-    pub(crate) limits: Limits,
-    pub(crate) host_name: Option<Name>,
-    pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    draft: Draft,
+    ceilings: Vec<(Arc<str>, Draft)>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl PolicyBuilder {
@@ -34,12 +29,53 @@ impl PolicyBuilder {
     /// host-name = "localhost"      # what the guest is told the machine is called
     /// [hosts]                      # names this guest sees, before DNS
     /// "db.internal" = ["10.0.0.5"]
+    /// [limits]                     # how much it may use: see `Limits`
+    /// sockets = 128
+    /// bandwidth = "10 MiB/s"
+    /// idle-timeout = "60s"
     /// ```
     ///
-    /// Of several files the last `host-name` counts; everything else adds up.
+    /// Of several files the last `host-name` counts, and of each limit the
+    /// tightest; everything else adds up.
     #[must_use]
     pub fn file(mut self, place: &str, text: &str) -> Self {
-        file::read(&mut self, place, text);
+        let mistakes = file::read(&mut self.draft, text);
+        self.diagnostics
+            .extend(Diagnostic::in_file(place, text, mistakes));
+        self
+    }
+
+    /// Adds a ceiling: a policy file that bounds whatever else is said here.
+    /// Only what it grants as well is allowed, its denies hold, and its limits.
+    /// Each of several bounds by itself.
+    ///
+    /// ```
+    /// # use portcullis_policy::{Connect, Policy, Protocol};
+    /// let policy = Policy::builder()
+    ///     .ceiling("operator.toml", r#"
+    ///         version = 1
+    ///         allow = ["connect tcp://10.0.0.0/8:443"]
+    ///     "#)
+    ///     .allow("connect tcp://any:*")
+    ///     .build()?;
+    /// let check = |address| Ok::<_, Box<dyn std::error::Error>>(
+    ///     policy.check(Connect::new(Protocol::Tcp, str::parse(address)?)).map(drop)
+    /// );
+    /// assert!(check("10.0.0.5:443")?.is_ok());
+    /// assert_eq!(
+    ///     check("10.0.0.5:80")?.unwrap_err().to_string(),
+    ///     "connect tcp://10.0.0.5:80: the ceiling operator.toml: no grant covers it; \
+    ///      nearest: connect tcp://10.0.0.0/8:443 (port differs)"
+    /// );
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn ceiling(mut self, place: &str, text: &str) -> Self {
+        let mut draft = Draft::default();
+        let mistakes = file::read(&mut draft, text);
+        self.diagnostics
+            .extend(Diagnostic::in_file(place, text, mistakes));
+        self.ceilings.push((place.into(), draft));
         self
     }
 
@@ -58,7 +94,7 @@ impl PolicyBuilder {
     /// Adds limits; of those given more than once the tighter holds.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = self.limits.and(limits);
+        self.draft.limits = self.draft.limits.and(limits);
         self
     }
 
@@ -67,27 +103,30 @@ impl PolicyBuilder {
         if !self.diagnostics.is_empty() {
             return Err(PolicyError::new(self.diagnostics));
         }
-        Ok(Policy::new(Layer::new(
-            &self.allow,
-            &self.deny,
-            self.limits,
-            self.host_name,
-            self.hosts,
-        )))
+        let policy = Policy::new(self.draft.layer(Origin::Policy));
+        let ceilings = self.ceilings.into_iter().rev();
+        Ok(ceilings.fold(policy, |policy, (place, draft)| {
+            Policy::new(draft.layer(Origin::Ceiling { place })).and(&policy)
+        }))
     }
 
-    /// Adds a grant to one of the lists.
-    pub(crate) fn add(&mut self, role: Role, text: &str) -> Result<(), GrantError> {
-        let grant = Grant::parse(text)?;
-        match role {
-            Role::Allow => self.allow.push(grant),
-            Role::Deny => self.deny.push(unbounded(text, grant)?),
+    /// A draft of one list, of texts that are called `what`.
+    pub(crate) fn of(
+        what: &str,
+        role: Role,
+        texts: &[impl AsRef<str>],
+    ) -> Result<Draft, PolicyError> {
+        let builder = (texts.iter()).fold(Self::default(), |builder, text| {
+            builder.flag(what, role, text.as_ref())
+        });
+        match builder.diagnostics.is_empty() {
+            true => Ok(builder.draft),
+            false => Err(PolicyError::new(builder.diagnostics)),
         }
-        Ok(())
     }
 
     fn flag(mut self, flag: &str, role: Role, text: &str) -> Self {
-        if let Err(error) = self.add(role, text) {
+        if let Err(error) = self.draft.add(role, text) {
             self.diagnostics.push(Diagnostic {
                 place: format!("{flag} '{}'", Quoted(text)),
                 position: None,
@@ -96,21 +135,5 @@ impl PolicyBuilder {
             });
         }
         self
-    }
-}
-
-/// A deny with `in` would look narrower than it is.
-fn unbounded(text: &str, deny: Grant) -> Result<Grant, GrantError> {
-    match deny.kind() {
-        Kind::Socket(grant) if grant.within.is_some() => {
-            let offset = text.find(" in ").map_or(0, |space| space + 1);
-            Err(GrantError {
-                offset,
-                len: text.len() - offset,
-                reason: "a deny takes no `in`".to_owned(),
-                hint: Some("a denied name is denied wherever it leads: leave `in` out".to_owned()),
-            })
-        }
-        Kind::Resolve(_) | Kind::Socket(_) | Kind::Unix(_) => Ok(deny),
     }
 }

@@ -49,6 +49,10 @@ impl Request for Connect {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.0.grant(Verb::Connect).into())
     }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        Some(self.address())
+    }
 }
 
 impl Decide for Connect {

@@ -5,21 +5,20 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
-use crate::layer::Layer;
-use crate::request::{Explanation, Refusal};
-use crate::{Reason, Request};
+use crate::refusals::{self, Refusals};
+use crate::request::{Explanation, Refusal, Remedy};
+use crate::{Origin, Reason, Request};
 
-/// Why a request did not pass: the request, the reason, and the grant that
-/// would allow it.
+/// Why a request did not pass: the request, the reason, and what would allow
+/// it.
 ///
 /// Cheap to make and to clone: what there is to tell is worked out when it is
 /// first asked for.
 #[derive(Clone)]
-pub struct Denial(Arc<Refused<dyn Request>>);
+pub struct Denial(Arc<Denied<dyn Request>>);
 
-struct Refused<R: ?Sized> {
-    layer: Arc<Layer>,
-    refusal: Refusal,
+struct Denied<R: ?Sized> {
+    refusals: Refusals,
     details: OnceLock<Details>,
     request: R,
 }
@@ -27,14 +26,22 @@ struct Refused<R: ?Sized> {
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct Details {
     request: String,
-    explanation: Explanation,
+    first: Refused,
+    others: Vec<Refused>,
+}
+
+/// What one layer said.
+#[derive(Debug, Eq, Hash, PartialEq)]
+struct Refused {
+    origin: Origin,
+    reason: Reason,
+    remedy: Option<Remedy>,
 }
 
 impl Denial {
-    pub(crate) fn new(request: impl Request, layer: &Arc<Layer>, refusal: Refusal) -> Self {
-        Self(Arc::new(Refused {
-            layer: Arc::clone(layer),
-            refusal,
+    pub(crate) fn new(request: impl Request, refusals: Refusals) -> Self {
+        Self(Arc::new(Denied {
+            refusals,
             details: OnceLock::new(),
             request,
         }))
@@ -45,25 +52,36 @@ impl Denial {
         &self.details().request
     }
 
-    /// Why it did not pass.
+    /// Why it did not pass: what the outermost layer says of those that do not
+    /// allow it.
     pub fn reason(&self) -> &Reason {
-        &self.details().explanation.reason
+        &self.details().first.reason
     }
 
-    /// Whether a deny decided, rather than the want of a grant.
+    /// Whose that layer is.
+    pub fn origin(&self) -> &Origin {
+        &self.0.refusals.first().layer.origin
+    }
+
+    /// Whose the layers are that do not allow it, from the outermost on: each
+    /// would have to. Of a guest's own there is at most one.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.0.refusals.origins()
+    }
+
+    /// Whether a deny matches, in whichever layer, rather than no grant.
     pub fn is_explicit(&self) -> bool {
-        match self.0.refusal {
-            Refusal::Denied(_) => true,
-            Refusal::Silent => false,
-        }
+        self.0.refusals.are_explicit()
     }
 
-    /// The flag that would allow it, in the layer that denied it. None if a
-    /// deny decided, or if the address is of the wrong sort: no grant makes up
-    /// for that.
+    /// The flag that would allow it. None where no flag does: if a deny
+    /// decided, or another layer than the policy's own does not allow it
+    /// either, or the address is of the wrong sort.
     pub fn remedy(&self) -> Option<String> {
-        let grant = self.details().explanation.remedy.as_ref()?;
-        Some(format!("--allow '{grant}'"))
+        match self.0.refusals.others() {
+            [] => self.details().first.flag(),
+            [..] => None,
+        }
     }
 
     /// What to tell the operator: three lines, without a final line break.
@@ -72,23 +90,98 @@ impl Denial {
     }
 
     fn details(&self) -> &Details {
-        let refused = &*self.0;
-        refused.details.get_or_init(|| Details {
-            request: refused.request.to_string(),
-            explanation: match &refused.refusal {
-                Refusal::Denied(deny) => Explanation::denied(deny.clone()),
-                Refusal::Silent => refused.request.explain(&refused.layer),
-            },
+        let denied = &*self.0;
+        denied.details.get_or_init(|| Details {
+            request: denied.request.to_string(),
+            first: denied.explain(denied.refusals.first()),
+            others: (denied.refusals.others().iter())
+                .map(|refused| denied.explain(refused))
+                .collect(),
+        })
+    }
+
+    fn refused(&self) -> impl Iterator<Item = &Refused> {
+        std::iter::once(&self.details().first).chain(&self.details().others)
+    }
+
+    /// Why it is out of the operator's hands, if it is.
+    fn is_final(&self) -> Option<&'static str> {
+        if self.reason().is_about_the_request() {
+            return Some("no grant can");
+        }
+        self.refused().find_map(|refused| match refused.origin {
+            Origin::Attenuated => Some("nothing can but the guest, which keeps itself from it"),
+            Origin::Host => Some("nothing can: the host keeps every guest from it"),
+            Origin::Ceiling { .. } | Origin::Policy | Origin::Socket => None,
         })
     }
 }
 
+impl Denied<dyn Request> {
+    fn explain(&self, refused: &refusals::Refused) -> Refused {
+        let refusals::Refused { layer, refusal } = refused;
+        let Explanation { reason, remedy } = match refusal {
+            Refusal::Denied(deny) => Explanation::denied(deny.clone()),
+            Refusal::Silent => self.request.explain(layer),
+        };
+        Refused {
+            origin: layer.origin.clone(),
+            reason,
+            remedy,
+        }
+    }
+}
+
+impl Refused {
+    fn flag(&self) -> Option<String> {
+        match (&self.origin, &self.remedy) {
+            (Origin::Policy, Some(Remedy { grant, .. })) => Some(format!("--allow '{grant}'")),
+            (
+                Origin::Attenuated
+                | Origin::Ceiling { .. }
+                | Origin::Host
+                | Origin::Policy
+                | Origin::Socket,
+                _,
+            ) => None,
+        }
+    }
+
+    /// What makes the layer allow it.
+    fn change(&self) -> String {
+        let change = self.flag().unwrap_or_else(|| self.other_change());
+        match self
+            .remedy
+            .as_ref()
+            .and_then(|remedy| remedy.to_bind.as_ref())
+        {
+            Some(bind) => format!("{change} (or '{bind}' if it is not to listen)"),
+            None => change,
+        }
+    }
+
+    fn other_change(&self) -> String {
+        let origin = &self.origin;
+        match (&self.reason, &self.remedy, origin) {
+            (Reason::DeniedBy { deny }, _, Origin::Policy) => format!("remove the deny '{deny}'"),
+            (Reason::DeniedBy { deny }, _, _) => format!("remove the deny '{deny}' from {origin}"),
+            (_, Some(Remedy { grant, .. }), Origin::Socket) => {
+                format!("open the socket for what '{grant}' allows as well")
+            }
+            (_, Some(Remedy { grant, .. }), _) => format!("add '{grant}' to {origin}"),
+            (_, None, _) => format!("nothing in {origin} can"),
+        }
+    }
+}
+
+/// As what it tells.
 impl fmt::Debug for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Denial").field(self.details()).finish()
     }
 }
 
+/// By what they tell.
 impl PartialEq for Denial {
     fn eq(&self, other: &Self) -> bool {
         self.details() == other.details()
@@ -106,7 +199,17 @@ impl Hash for Denial {
 /// On one line: the request and the reason.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.request(), self.reason())
+        write!(f, "{}: {}", self.request(), self.details().first)
+    }
+}
+
+/// Whose layer it was, where that is not the policy itself, and the reason.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.origin != Origin::Policy && !self.reason.is_about_the_request() {
+            write!(f, "{}: ", self.origin)?;
+        }
+        self.reason.fmt(f)
     }
 }
 
@@ -118,11 +221,17 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(denial) = self;
         writeln!(f, "portcullis: denied  {}", denial.request())?;
-        writeln!(f, "  reason: {}", denial.reason())?;
-        match (denial.remedy(), denial.reason()) {
-            (Some(remedy), _) => write!(f, "  to allow: {remedy}"),
-            (None, Reason::DeniedBy { deny }) => write!(f, "  to allow: remove the deny '{deny}'"),
-            (None, _) => f.write_str("  to allow: no grant can"),
+        writeln!(f, "  reason: {}", denial.details().first)?;
+        f.write_str("  to allow: ")?;
+        if let Some(why) = denial.is_final() {
+            return f.write_str(why);
         }
+        for (index, refused) in denial.refused().enumerate() {
+            if index > 0 {
+                f.write_str(", and ")?;
+            }
+            f.write_str(&refused.change())?;
+        }
+        Ok(())
     }
 }

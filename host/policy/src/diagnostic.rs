@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::file::Mistake;
+
 /// Everything that is wrong with a policy, in the order in which it was given.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PolicyError {
@@ -31,6 +33,23 @@ pub struct Position {
     pub column: usize,
 }
 
+impl Diagnostic {
+    /// The mistakes in a file, which are in order.
+    pub(crate) fn in_file(
+        place: &str,
+        text: &str,
+        mistakes: Vec<Mistake>,
+    ) -> impl Iterator<Item = Self> {
+        let mut places = Positions::new(text);
+        mistakes.into_iter().map(move |mistake| Self {
+            place: place.to_owned(),
+            position: Some(places.at(mistake.span.start)),
+            reason: mistake.reason,
+            hint: mistake.hint,
+        })
+    }
+}
+
 impl PolicyError {
     pub(crate) fn new(diagnostics: Vec<Diagnostic>) -> Self {
         Self { diagnostics }
@@ -42,7 +61,7 @@ impl PolicyError {
     }
 }
 
-/// Each mistake on a line of its own, its hint on the next.
+/// Each mistake on a line of its own.
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, diagnostic) in self.diagnostics.iter().enumerate() {
@@ -57,6 +76,7 @@ impl fmt::Display for PolicyError {
 
 impl std::error::Error for PolicyError {}
 
+/// On one line: the place, the reason, and the hint after a semicolon.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)?;
@@ -65,8 +85,37 @@ impl fmt::Display for Diagnostic {
         }
         write!(f, ": {}", self.reason)?;
         match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
+            Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// Counts lines, on and on: once over the text, however many are asked for.
+struct Positions<'a> {
+    text: &'a str,
+    line: usize,
+    line_start: usize,
+}
+
+impl<'a> Positions<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            line: 1,
+            line_start: 0,
+        }
+    }
+
+    /// The position at `offset`, which is not before the one asked for last.
+    fn at(&mut self, offset: usize) -> Position {
+        let before = self.text.get(self.line_start..offset).unwrap_or_default();
+        self.line += before.matches('\n').count();
+        self.line_start += before.rfind('\n').map_or(0, |newline| newline + 1);
+        let before = self.text.get(self.line_start..offset).unwrap_or_default();
+        Position {
+            line: self.line,
+            column: before.chars().count() + 1,
         }
     }
 }

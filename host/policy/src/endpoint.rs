@@ -58,10 +58,7 @@ impl Endpoint {
     }
 
     pub(crate) fn explain(&self, layer: &Layer, verb: Verb) -> Explanation {
-        Explanation {
-            reason: layer.silence(verb, &self.query()),
-            remedy: Some(self.grant(verb).into()),
-        }
+        layer.explain(verb, &self.query(), |verb| self.grant(verb).into())
     }
 
     pub(crate) fn query(&self) -> Query<'_> {
@@ -132,6 +129,10 @@ impl Question for Query<'_> {
 
     fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)> {
         allows.near(self)
+    }
+
+    fn has_listeners(&self) -> bool {
+        self.protocol == Protocol::Tcp
     }
 
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences> {

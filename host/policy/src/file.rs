@@ -1,65 +1,73 @@
 //! Policy files: TOML that is read with the places of its parts. It must not
 //! pass over anything that it does not know.
 
+mod limits;
+
 use std::net::IpAddr;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::builder::PolicyBuilder;
-use crate::diagnostic::{Diagnostic, Position};
+use crate::draft::Draft;
+use crate::fragment::Fragment;
+use crate::limits::KEYS as LIMITS;
 use crate::quoted::Quoted;
 use crate::socket_grant::Role;
 use crate::suggestion::did_you_mean;
 use crate::{Canonical, GrantError, Host, Name};
 
-/// Adds all that a file says to the builder, and all that is wrong with it.
-pub(crate) fn read(builder: &mut PolicyBuilder, place: &str, text: &str) {
+/// A mistake in the text of a file.
+#[derive(Debug)]
+pub(crate) struct Mistake {
+    /// Which part of the text it is about; an empty one where something is
+    /// missing.
+    pub(crate) span: Range<usize>,
+    pub(crate) reason: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// Adds all that a file says to the draft, and tells all that is wrong with it,
+/// in order.
+pub(crate) fn read(draft: &mut Draft, text: &str) -> Vec<Mistake> {
     let mut file = File {
-        builder,
+        draft,
         text,
         mistakes: Vec::new(),
     };
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let start = error.span().map_or(text.len(), |span| span.start);
-        file.mistake(start, error.message(), None);
+        file.mistake(Mistake {
+            span: error.span().unwrap_or(text.len()..text.len()),
+            reason: error.message().to_owned(),
+            hint: None,
+        });
     }
     // What a broken document seems to say is not worth a second complaint.
     if errors.is_empty() {
         file.document(document.get_ref());
     }
     let mut mistakes = file.mistakes;
-    mistakes.sort_by_key(|mistake| mistake.start);
-    let diagnostics = mistakes.into_iter().map(|mistake| Diagnostic {
-        place: place.to_owned(),
-        position: Some(position(text, mistake.start)),
-        reason: mistake.reason,
-        hint: mistake.hint,
-    });
-    builder.diagnostics.extend(diagnostics);
+    mistakes.sort_by_key(|mistake| mistake.span.start);
+    mistakes
 }
 
 struct File<'a> {
-    builder: &'a mut PolicyBuilder,
+    draft: &'a mut Draft,
     text: &'a str,
     mistakes: Vec<Mistake>,
 }
 
-struct Mistake {
-    start: usize,
-    reason: String,
-    hint: Option<String>,
-}
-
-const KEYS: [&str; 5] = ["allow", "deny", "host-name", "hosts", "version"];
+const KEYS: [&str; 6] = ["allow", "deny", "host-name", "hosts", "limits", "version"];
 
 impl File<'_> {
     fn document(&mut self, table: &DeTable<'_>) {
         if !table.contains_key("version") {
-            let hint = "start the file with `version = 1`";
-            self.mistake(0, "`version` is missing", Some(hint.into()));
+            self.mistake(Mistake {
+                span: 0..0,
+                reason: "`version` is missing".to_owned(),
+                hint: Some("start the file with `version = 1`".to_owned()),
+            });
         }
         for (key, value) in table {
             match key.get_ref().as_ref() {
@@ -67,6 +75,7 @@ impl File<'_> {
                 "deny" => self.grants(Role::Deny, "deny", value),
                 "host-name" => self.host_name(value),
                 "hosts" => self.hosts(value),
+                "limits" => self.limits(value),
                 "version" => self.version(value),
                 unknown => self.unknown_key(unknown, key.span()),
             }
@@ -79,26 +88,19 @@ impl File<'_> {
             .as_integer()
             .is_some_and(|number| u64::from_str_radix(number.as_str(), number.radix()) == Ok(1));
         if !is_one {
-            let hint = "this version of Portcullis reads `version = 1`";
-            self.mistake(
-                value.span().start,
-                "unknown version of the policy format",
-                Some(hint.into()),
-            );
+            self.mistake(Mistake {
+                span: value.span(),
+                reason: "unknown version of the policy format".to_owned(),
+                hint: Some("this version of Portcullis reads `version = 1`".to_owned()),
+            });
         }
     }
 
     fn grants(&mut self, role: Role, key: &str, value: &Spanned<DeValue<'_>>) {
         let shape = format!("`{key}` is a list of strings");
         for (text, span) in self.strings(&shape, value) {
-            if let Err(error) = self.builder.add(role, text) {
-                let GrantError {
-                    offset,
-                    len: _,
-                    reason,
-                    hint,
-                } = error;
-                self.mistake_in(text, span, offset, reason, hint);
+            if let Err(error) = self.draft.add(role, text) {
+                self.mistake_in(text, span, error);
             }
         }
     }
@@ -108,8 +110,12 @@ impl File<'_> {
             return self.wrong_type("`host-name` is a string", value);
         };
         match Name::parse(text) {
-            Ok(name) => self.builder.host_name = Some(name),
-            Err(error) => self.mistake_in(text, value.span(), 0, error.to_string(), None),
+            Ok(name) => self.draft.host_name = Some(name),
+            Err(error) => self.mistake_in(
+                text,
+                value.span(),
+                Fragment::whole(text).error(error.to_string()),
+            ),
         }
     }
 
@@ -126,21 +132,26 @@ impl File<'_> {
         let name = match Name::parse(key.get_ref()) {
             Ok(name) => name,
             Err(error) => {
-                return self.mistake_in(key.get_ref(), key.span(), 0, error.to_string(), None);
+                let error = Fragment::whole(key.get_ref()).error(error.to_string());
+                return self.mistake_in(key.get_ref(), key.span(), error);
             }
         };
         if let DeValue::Table(_) = value.get_ref() {
-            let shape = "a host is a list of addresses, as strings";
-            let hint = "a name with dots stands in quotes".to_owned();
-            return self.mistake(value.span().start, shape, Some(hint));
+            return self.mistake(Mistake {
+                span: value.span(),
+                reason: "a host is a list of addresses, as strings".to_owned(),
+                hint: Some("a name with dots stands in quotes".to_owned()),
+            });
         }
         let mut found = Vec::new();
         for (text, span) in self.strings("a host is a list of addresses, as strings", value) {
             match Host::parse(text) {
                 Ok(Host::Address(address)) => found.push(address.into_canonical()),
                 Ok(Host::Name(_)) | Err(_) => {
-                    let reason = format!("`{}` is not an IP address", Quoted(text));
-                    self.mistake_in(text, span, 0, reason, misplaced(key.get_ref()));
+                    let error = Fragment::whole(text)
+                        .error(format!("`{}` is not an IP address", Quoted(text)))
+                        .suggest(misplaced(key.get_ref(), "hosts"));
+                    self.mistake_in(text, span, error);
                 }
             }
         }
@@ -148,7 +159,7 @@ impl File<'_> {
     }
 
     fn add_host(&mut self, name: Name, addresses: Vec<IpAddr>) {
-        let known = self.builder.hosts.entry(name).or_default();
+        let known = self.draft.hosts.entry(name).or_default();
         for address in addresses {
             if !known.contains(&address) {
                 known.push(address);
@@ -178,56 +189,57 @@ impl File<'_> {
     }
 
     fn unknown_key(&mut self, key: &str, span: Range<usize>) {
-        let hint = match key {
-            "limits" => Some("limits are not supported yet".to_owned()),
-            _ => did_you_mean(key, &KEYS),
+        let hint = match LIMITS.contains(&key) {
+            true => Some(format!("`{key}` stands in `[limits]`")),
+            false => did_you_mean(key, &KEYS),
         };
-        self.mistake(span.start, format!("unknown key `{}`", Quoted(key)), hint);
-    }
-
-    fn wrong_type(&mut self, shape: &str, value: &Spanned<DeValue<'_>>) {
-        self.mistake(value.span().start, shape, None);
-    }
-
-    /// A mistake inside a string: at its place if the string is written as it
-    /// reads, or else where the string starts.
-    fn mistake_in(
-        &mut self,
-        content: &str,
-        span: Range<usize>,
-        offset: usize,
-        reason: String,
-        hint: Option<String>,
-    ) {
-        let written = self.text.get(span.clone()).unwrap_or_default();
-        let before = match written.strip_suffix(['"', '\'']) {
-            Some(quoted) if quoted.get(1..) == Some(content) => 1 + offset,
-            Some(_) | None => 0,
-        };
-        self.mistake(span.start + before, reason, hint);
-    }
-
-    fn mistake(&mut self, start: usize, reason: impl Into<String>, hint: Option<String>) {
-        self.mistakes.push(Mistake {
-            start,
-            reason: reason.into(),
+        self.mistake(Mistake {
+            span,
+            reason: format!("unknown key `{}`", Quoted(key)),
             hint,
         });
     }
-}
 
-fn position(text: &str, offset: usize) -> Position {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Position {
-        line: before.matches('\n').count() + 1,
-        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+    fn wrong_type(&mut self, shape: &str, value: &Spanned<DeValue<'_>>) {
+        self.mistake(Mistake {
+            span: value.span(),
+            reason: shape.to_owned(),
+            hint: None,
+        });
+    }
+
+    /// A mistake inside a string: at its place if the string is written as it
+    /// reads, or else all of the string.
+    fn mistake_in(&mut self, content: &str, span: Range<usize>, error: GrantError) {
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        let opened = match written.strip_suffix(['"', '\'']) {
+            Some(quoted) if quoted.get(1..) == Some(content) => Some(1),
+            Some(_) => None,
+            // A key may stand without quotes.
+            None => (written == content).then_some(0),
+        };
+        let span = match opened {
+            Some(quote) => {
+                let start = span.start + quote + error.offset;
+                start..start + error.len
+            }
+            None => span,
+        };
+        self.mistake(Mistake {
+            span,
+            reason: error.reason,
+            hint: error.hint,
+        });
+    }
+
+    fn mistake(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
     }
 }
 
-/// The hint, if what stands among the hosts is a key of the file: in TOML
-/// everything behind `[hosts]` is a host.
-fn misplaced(key: &str) -> Option<String> {
+/// The hint, if what stands in a table is a key of the file: in TOML everything
+/// behind `[hosts]` is a host.
+fn misplaced(key: &str, table: &str) -> Option<String> {
     KEYS.contains(&key)
-        .then(|| format!("in TOML, `{key}` stands before `[hosts]`"))
+        .then(|| format!("in TOML, `{key}` stands before `[{table}]`"))
 }

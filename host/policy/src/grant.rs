@@ -8,6 +8,7 @@ use crate::name_pattern::NamePattern;
 use crate::parser;
 use crate::socket_grant::SocketGrant;
 use crate::unix_grant::UnixGrant;
+use crate::verb::Verb;
 
 /// One line of policy text, parsed: `connect tcp://db.internal:5432`.
 ///
@@ -18,7 +19,8 @@ use crate::unix_grant::UnixGrant;
 /// proto    = "tcp" | "udp"
 /// host     = IP | CIDR | [IPv6] | [IPv6]/len | group | name | "*." name | "*"
 /// group    = "public" | "private" | "loopback" | "link-local" | "multicast" | "any"
-/// ports    = "*" | item {"," item};  item = number | number "-" number (inclusive)
+/// ports    = "*" | item {"," item}
+/// item     = number | number "-" number (inclusive) | service
 /// range    = (IP | CIDR | group) {"," (IP | CIDR | group)}
 /// kind     = "unix" | "unixgram"
 /// unix     = path | folder "/*" | folder "/**" | "@" name | "@*"
@@ -27,6 +29,9 @@ use crate::unix_grant::UnixGrant;
 /// `from` goes only with `listen` on addresses, `in` only with names. `join`
 /// takes `udp` and multicast addresses alone; unix sockets go with `listen`,
 /// `connect` and `bind`.
+///
+/// A service stands for its port ([`service`](crate::service)), and is printed as
+/// that.
 ///
 /// Unix paths are absolute, and hold neither `.` nor `..`, no empty component
 /// and no slash at the end. In them and in abstract names, `%` and two
@@ -53,6 +58,14 @@ impl Grant {
     /// destination the unspecified address is loopback.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
         parser::grant(text)
+    }
+
+    pub(crate) fn is_of(&self, verb: Verb) -> bool {
+        match &self.0 {
+            Kind::Resolve(_) => false,
+            Kind::Socket(grant) => grant.verb == verb,
+            Kind::Unix(grant) => grant.verb == verb,
+        }
     }
 
     pub(crate) fn kind(&self) -> &Kind {

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use crate::nearest::Nearest;
 use crate::question::Question;
-use crate::request::{Refusal, Verdict};
+use crate::request::{Explanation, Refusal, Remedy, Verdict};
 use crate::rules::Rules;
 use crate::socket_grant::Role;
 use crate::verb::Verb;
-use crate::{Grant, Limits, Name, Reason};
+use crate::{Grant, Limits, Name, Origin, Reason};
 
-/// What one builder built.
-#[derive(Debug, Default)]
+/// The grants, the denies and the rest of one origin.
+#[derive(Debug)]
 pub struct Layer {
+    pub(crate) origin: Origin,
     pub(crate) allow: Rules,
     pub(crate) deny: Arc<Rules>,
     pub(crate) limits: Limits,
@@ -36,6 +37,7 @@ pub(crate) enum Ruling {
 
 impl Layer {
     pub(crate) fn new(
+        origin: Origin,
         allow: &[Grant],
         deny: &[Grant],
         limits: Limits,
@@ -43,6 +45,7 @@ impl Layer {
         hosts: HashMap<Name, Vec<IpAddr>>,
     ) -> Self {
         Self {
+            origin,
             allow: Rules::new(Role::Allow, allow),
             deny: Arc::new(Rules::new(Role::Deny, deny)),
             limits,
@@ -52,9 +55,11 @@ impl Layer {
         }
     }
 
-    /// The same but for its grants, of which there is only this one.
+    /// The same but for its grants, of which there is only this one: for a
+    /// socket that is opened for the guest.
     pub(crate) fn granting(&self, grant: &Grant) -> Self {
         Self {
+            origin: Origin::Socket,
             allow: Rules::new(Role::Allow, std::slice::from_ref(grant)),
             deny: Arc::clone(&self.deny),
             limits: self.limits,
@@ -71,6 +76,38 @@ impl Layer {
             Ruling::Denied(deny) | Ruling::Withheld(deny) => Err(Refusal::Denied(deny)),
             Ruling::Silent => Err(Refusal::Silent),
         }
+    }
+
+    /// Why the rules were silent, and what would make them speak. `remedy` is the
+    /// narrowest grant that covers what is asked, of a verb.
+    pub(crate) fn explain(
+        &self,
+        verb: Verb,
+        question: &impl Question,
+        remedy: impl Fn(Verb) -> Grant,
+    ) -> Explanation {
+        let reason = self.silence(verb, question);
+        let remedy = match self.is_likely_to_listen(verb, question, &reason) {
+            true => Remedy {
+                grant: remedy(Verb::Listen),
+                to_bind: Some(remedy(verb)),
+            },
+            false => remedy(verb).into(),
+        };
+        Explanation {
+            reason,
+            remedy: Some(remedy),
+        }
+    }
+
+    /// Whether what is bound is better granted as a listener: a server binds
+    /// first, and few other sockets do. Not if that would not help, nor where
+    /// somebody thought of binding.
+    fn is_likely_to_listen(&self, verb: Verb, question: &impl Question, reason: &Reason) -> bool {
+        verb == Verb::Bind
+            && question.has_listeners()
+            && reason.grant().is_none_or(|grant| !grant.is_of(verb))
+            && self.denial(Verb::Listen, question).is_none()
     }
 
     pub(crate) fn ruling(&self, verb: Verb, question: &impl Question) -> Ruling {

@@ -29,9 +29,10 @@
 //! # What a policy means
 //!
 //! - No match is a denial. A deny that matches wins over every grant. The
-//!   empty policy allows nothing. Where policies are joined with
-//!   [`Policy::and`], each must allow, and the first that does not is the one
-//!   that is reported.
+//!   empty policy allows nothing. Where policies are joined (under a
+//!   [ceiling](PolicyBuilder::ceiling), by a guest that
+//!   [attenuates](Policy::attenuate) its network), each must allow; a denial
+//!   says which does not.
 //! - Addresses are compared in one canonical form ([`canonical`]), names in
 //!   theirs ([`Name`]), names of unix sockets in theirs ([`UnixName`]).
 //!
@@ -105,6 +106,8 @@
 //! ## Ports
 //!
 //! Port 0, "the system chooses", is covered by `*` and by an explicit `0` only.
+//! A service stands for its port ([`service`]), for the protocols that it is
+//! used with.
 
 mod accept;
 mod bind;
@@ -116,8 +119,10 @@ mod connect;
 mod connect_unix;
 mod denial;
 mod diagnostic;
+mod draft;
 mod embedded;
 mod endpoint;
+mod everything;
 mod file;
 mod fragment;
 mod grant;
@@ -137,6 +142,7 @@ mod name_pattern;
 mod nearest;
 mod network_index;
 mod opening;
+mod origin;
 mod parser;
 mod percent;
 mod permit;
@@ -145,13 +151,16 @@ mod policy;
 mod port_index;
 mod ports;
 mod protocol;
+mod quantity;
 mod question;
 mod quoted;
 mod range;
 mod reason;
+mod refusals;
 mod request;
 mod reverse;
 mod rules;
+pub mod service;
 mod socket_grant;
 mod suggestion;
 mod table;
@@ -186,6 +195,7 @@ pub use lookup::{Lookup, Purpose};
 pub use name::{Name, NameError};
 pub use nearest::{Difference, Nearest};
 pub use opening::{Act, Opening, Place};
+pub use origin::Origin;
 pub use permit::Permit;
 pub use policy::Policy;
 pub use protocol::Protocol;

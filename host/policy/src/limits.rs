@@ -1,9 +1,15 @@
 //! How much a guest may use. It must not count: the code that opens sockets
 //! does.
 
+use std::fmt;
 use std::time::Duration;
 
+use crate::quantity::Bytes;
+
 /// How much of the network a guest may use; none of a thing is without limit.
+///
+/// Displays as what stands below `[limits]` in a policy file, which reads as the
+/// same limits. A limit that is zero, or longer than a century, no file has.
 ///
 /// They hold for one guest, whichever of its networks it uses, and count from
 /// the creation of what they count to its end.
@@ -35,6 +41,20 @@ pub struct Limits {
     pub backlog: Option<u32>,
 }
 
+/// What a policy file calls them.
+pub(crate) const KEYS: [&str; 10] = [
+    "backlog",
+    "bandwidth",
+    "bytes-received",
+    "bytes-sent",
+    "connection-timeout",
+    "connections",
+    "connections-per-second",
+    "idle-timeout",
+    "lookups-per-minute",
+    "sockets",
+];
+
 impl Limits {
     /// The limits that hold where both do: of each the tighter.
     #[must_use]
@@ -61,5 +81,42 @@ fn tighter<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            ("sockets", self.sockets),
+            ("connections", self.connections),
+            ("connections-per-second", self.connections_per_second),
+            ("lookups-per-minute", self.lookups_per_minute),
+            ("backlog", self.backlog),
+        ];
+        let sizes = [
+            ("bytes-sent", self.bytes_sent, ""),
+            ("bytes-received", self.bytes_received, ""),
+            ("bandwidth", self.bandwidth, "/s"),
+        ];
+        let times = [
+            ("idle-timeout", self.idle_timeout),
+            ("connection-timeout", self.connection_timeout),
+        ];
+        for (key, count) in counts {
+            if let Some(count) = count {
+                writeln!(f, "{key} = {count}")?;
+            }
+        }
+        for (key, size, per) in sizes {
+            if let Some(size) = size {
+                writeln!(f, "{key} = \"{}{per}\"", Bytes(size))?;
+            }
+        }
+        for (key, time) in times {
+            if let Some(time) = time {
+                writeln!(f, "{key} = \"{}\"", humantime::format_duration(time))?;
+            }
+        }
+        Ok(())
     }
 }

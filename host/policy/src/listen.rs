@@ -9,7 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
-use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol, Reason};
@@ -93,6 +93,10 @@ impl Request for Listen {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.remedy().into())
     }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        Some(self.address())
+    }
 }
 
 impl Decide for Listen {
@@ -117,7 +121,7 @@ impl Decide for Listen {
             (None, Some((_, Some(grant)))) => half(grant, &self.endpoint),
             (Some(_) | None, _) => Explanation {
                 reason: layer.silence(Verb::Listen, &self.endpoint.query()),
-                remedy: self.narrowest(),
+                remedy: self.narrowest().map(Remedy::from),
             },
         }
     }

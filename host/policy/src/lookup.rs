@@ -154,7 +154,7 @@ impl Decide for Lookup {
     fn explain(&self, layer: &Layer) -> Explanation {
         Explanation {
             reason: self.silence(layer),
-            remedy: Some(self.remedy()),
+            remedy: Some(self.remedy().into()),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod endpoint;
 mod network;
+mod ports;
 mod unix;
 
 use crate::fragment::Fragment;
@@ -105,7 +106,7 @@ fn resolve_grant<'a>(
     if name
         .text
         .split_once(':')
-        .is_some_and(|(_, ports)| endpoint::looks_like_ports(ports))
+        .is_some_and(|(_, ports)| ports::look_right(ports))
     {
         return Err(name
             .error("`resolve` takes a name without ports")
@@ -173,6 +174,11 @@ fn in_out_of_place(verb: Verb, host: &HostPattern) -> Option<&'static str> {
 }
 
 fn unknown_clause(word: Fragment<'_>) -> GrantError {
+    if word.text.contains("://") {
+        return word
+            .error("a grant has one endpoint")
+            .hint("write a grant for each");
+    }
     word.error(format!("`{}` has no place in a grant", Quoted(word.text)))
         .suggest(did_you_mean(word.text, &["from", "in"]))
         .suggest(Some(

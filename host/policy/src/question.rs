@@ -20,6 +20,9 @@ pub(crate) trait Question {
     /// The grants that may be nearest to covering it, with their places: of those
     /// that differ in the same, the first.
     fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)>;
+    /// Whether listening on such an endpoint is an operation of its own, which
+    /// follows binding.
+    fn has_listeners(&self) -> bool;
 
     /// In what a grant differs, if it comes close.
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences>;

@@ -2,9 +2,10 @@
 //! this crate: a request is canonical because we built it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::net::SocketAddr;
 
 use crate::layer::Layer;
+use crate::refusals::Refusals;
 use crate::{Denial, Grant, Reason};
 
 /// One operation on one endpoint, in canonical form, as the guest asks for it.
@@ -27,6 +28,12 @@ use crate::{Denial, Grant, Reason};
 pub trait Request: Decide + Deny + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The narrowest grant that would allow it; none where no grant can.
     fn narrowest(&self) -> Option<Grant>;
+
+    /// The canonical internet address that it is about: of a peer where one is
+    /// to be accepted. None where it is about none, as a lookup.
+    fn socket_address(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 /// How a request is held against one layer. Being unnameable outside, it seals
@@ -43,12 +50,12 @@ pub trait Decide {
 /// How a denial comes by its request.
 pub trait Deny {
     #[doc(hidden)]
-    fn deny(&self, layer: &Arc<Layer>, refusal: Refusal) -> Denial;
+    fn deny(&self, refusals: Refusals) -> Denial;
 }
 
 impl<R: Request + Clone> Deny for R {
-    fn deny(&self, layer: &Arc<Layer>, refusal: Refusal) -> Denial {
-        Denial::new(self.clone(), layer, refusal)
+    fn deny(&self, refusals: Refusals) -> Denial {
+        Denial::new(self.clone(), refusals)
     }
 }
 
@@ -69,7 +76,16 @@ pub enum Refusal {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Explanation {
     pub(crate) reason: Reason,
-    pub(crate) remedy: Option<Grant>,
+    pub(crate) remedy: Option<Remedy>,
+}
+
+/// What would allow a request.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Remedy {
+    pub(crate) grant: Grant,
+    /// What would do for a socket that is bound but not to listen, where the
+    /// grant is one to listen.
+    pub(crate) to_bind: Option<Grant>,
 }
 
 impl Explanation {
@@ -78,6 +94,15 @@ impl Explanation {
         Self {
             reason: Reason::DeniedBy { deny },
             remedy: None,
+        }
+    }
+}
+
+impl<G: Into<Grant>> From<G> for Remedy {
+    fn from(grant: G) -> Self {
+        Self {
+            grant: grant.into(),
+            to_bind: None,
         }
     }
 }

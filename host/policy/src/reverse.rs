@@ -8,7 +8,7 @@ use crate::grant::Kind;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
 use crate::nearest::{Difference, Differences, Nearest};
-use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::verb::Verb;
 use crate::{Canonical, Grant, Name, Reason};
 
@@ -104,7 +104,7 @@ impl Decide for Reverse {
             reason: Reason::NoGrant {
                 nearest: Nearest::among(near, |grant| self.differences(grant)),
             },
-            remedy: self.narrowest(),
+            remedy: self.narrowest().map(Remedy::from),
         }
     }
 }

@@ -28,10 +28,7 @@ impl UnixEndpoint {
     }
 
     pub(crate) fn explain(&self, layer: &Layer, verb: Verb) -> Explanation {
-        Explanation {
-            reason: layer.silence(verb, self),
-            remedy: Some(self.grant(verb).into()),
-        }
+        layer.explain(verb, self, |verb| self.grant(verb).into())
     }
 
     /// The narrowest grant that covers the endpoint.
@@ -64,6 +61,10 @@ impl Question for UnixEndpoint {
 
     fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)> {
         allows.near_unix(&self.name)
+    }
+
+    fn has_listeners(&self) -> bool {
+        self.kind == UnixKind::Stream
     }
 
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences> {

@@ -1,5 +1,5 @@
 //! How a host function fails: with an error that the guest is given, or with a
-//! trap where the guest's handle is none.
+//! trap where the guest's handle is none, or the audit fails.
 
 use portcullis_net::{Error, ErrorCode, for_each_error_code};
 use wasmtime::component::ResourceTableError;
@@ -11,13 +11,17 @@ use crate::bindings::portcullis::sockets::types;
 pub enum Failure {
     /// For the guest: its mistake, the network's or the policy's.
     Error(Error),
-    /// The end of the guest: it used a handle that it was not given.
+    /// The end of the guest: it used a handle that it was not given, or what it
+    /// does cannot be recorded (an [`AuditFailure`]).
     Trap(wasmtime::Error),
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Error(error)
+        match error.audit_failure() {
+            None => Self::Error(error),
+            Some(failure) => Self::Trap(failure.clone().into()),
+        }
     }
 }
 

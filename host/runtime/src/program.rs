@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use portcullis_net::AuditFailure;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -55,6 +56,8 @@ pub enum Outcome {
     /// It did what a program cannot: a panic, an access out of bounds, a handle
     /// that it was not given.
     Trap(wasmtime::Error),
+    /// The host ended it, since what it did could not be recorded.
+    Unaudited(AuditFailure),
 }
 
 impl Program {
@@ -106,7 +109,16 @@ impl Program {
             portcullis: ctx.into(),
             table: ResourceTable::new(),
         };
-        let mut store = Store::new(self.command.engine(), state);
+        let network = state.portcullis.network().clone();
+        let outcome = self.run_in(Store::new(self.command.engine(), state)).await;
+        // The guest's sockets are closed, and the audit has heard of that as well.
+        match network.audit_failure() {
+            Some(failure) => Ok(Outcome::Unaudited(failure.clone())),
+            None => outcome,
+        }
+    }
+
+    async fn run_in(&self, mut store: Store<State>) -> wasmtime::Result<Outcome> {
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         let instance = match self.command.instantiate_async(&mut store).await {

@@ -1,12 +1,14 @@
 //! The guest that does what it reads: an instance of its own for each sequence,
 //! so that none leaves anything to the next.
 
-use std::fs;
 use std::sync::{Arc, Mutex};
+use std::{fs, io};
 
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
-use portcullis::{Audit, Ctx, Event, Network, Outcome as Ended, Policy, Program, TableResolver};
+use portcullis::{
+    Audit, Ctx, Denied, Event, Network, Outcome as Ended, Policy, Program, Refused, TableResolver,
+};
 use portcullis_test_operations::{Case, Outcome, decode, encode};
 use portcullis_tests::{ENGINE, PATIENCE, component};
 use tokio::runtime::Runtime;
@@ -77,10 +79,11 @@ impl Guest {
 struct Denials(Arc<Mutex<Vec<String>>>);
 
 impl Audit for Denials {
-    fn record(&self, event: Event<'_>) {
-        let (Event::Denied(denial) | Event::Refused(denial)) = event else {
-            return;
-        };
-        self.0.lock().unwrap().push(denial.report().to_string());
+    fn record(&self, event: Event<'_>) -> io::Result<()> {
+        if let Event::Denied(Denied { denial, .. }) | Event::Refused(Refused { denial, .. }) = event
+        {
+            self.0.lock().unwrap().push(denial.report().to_string());
+        }
+        Ok(())
     }
 }

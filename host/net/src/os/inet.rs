@@ -84,6 +84,14 @@ pub(crate) enum Passage {
 }
 
 impl Passage {
+    /// Whether it is only open because the policy is shadowed.
+    pub(crate) fn is_shadowed(&self) -> bool {
+        match self {
+            Self::Granted(permit) => permit.shadowed().is_some(),
+            Self::Answer(permit) => permit.shadowed().is_some(),
+        }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
             Self::Granted(permit) => permit.request().address(),

@@ -11,6 +11,7 @@ mod lookup;
 mod name_server;
 mod reverse;
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use portcullis_net::{Audit, Event};
@@ -20,10 +21,11 @@ use portcullis_net::{Audit, Event};
 pub(crate) struct Denials(Arc<Mutex<Vec<String>>>);
 
 impl Audit for Denials {
-    fn record(&self, event: Event<'_>) {
-        if let Event::Denied(denial) = event {
-            self.0.lock().unwrap().push(denial.to_string());
+    fn record(&self, event: Event<'_>) -> io::Result<()> {
+        if let Event::Denied(denied) = event {
+            self.0.lock().unwrap().push(denied.denial.to_string());
         }
+        Ok(())
     }
 }
 

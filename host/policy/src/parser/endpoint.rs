@@ -1,12 +1,10 @@
 //! Endpoints: protocol, host and ports. It must not look at what follows them.
 
-use std::ops::RangeInclusive;
-
 use crate::connect::destination;
 use crate::fragment::Fragment;
 use crate::host_pattern::HostPattern;
 use crate::name_pattern::NamePattern;
-use crate::parser::network;
+use crate::parser::{network, ports};
 use crate::ports::Ports;
 use crate::quoted::Quoted;
 use crate::range::Range;
@@ -29,12 +27,15 @@ pub(crate) fn endpoint(
     let Some(protocol) = Protocol::from_keyword(protocol.text) else {
         return Err(unknown_protocol(verb, protocol, rest));
     };
+    if let Some((_, url)) = rest.split_once("://") {
+        return Err(second_endpoint(verb, protocol, rest, url));
+    }
     let (host_text, ports_text) = split_ports(protocol, rest)?;
     let host = host(verb, host_text)?;
     if verb == Verb::Join {
         check_multicast(host_text, &host)?;
     }
-    Ok((protocol, host, ports(ports_text)?))
+    Ok((protocol, host, ports::read(protocol, ports_text)?))
 }
 
 /// A hint that shows a whole grant.
@@ -65,12 +66,12 @@ pub(crate) fn host(verb: Verb, text: Fragment<'_>) -> Result<HostPattern, GrantE
     }
 }
 
-/// Whether a text could stand for ports, right or wrong.
-pub(crate) fn looks_like_ports(text: &str) -> bool {
-    text.starts_with(|c: char| c == '*' || c.is_ascii_digit()) && !text.contains(':')
-}
-
 fn name(text: Fragment<'_>) -> Result<Name, GrantError> {
+    if text.text.contains(',') {
+        return Err(text
+            .error("a grant has one host")
+            .hint("write a grant for each, or a range such as `10.0.0.0/8` or `*.example.com`"));
+    }
     if text.text.contains('*') {
         return Err(text
             .error("`*` stands alone, or for the labels at the front of a name")
@@ -130,50 +131,33 @@ fn split_ports<'a>(
     text.split_at(from + colon, 1).ok_or_else(missing)
 }
 
-fn ports(text: Fragment<'_>) -> Result<Ports, GrantError> {
-    match text.text {
-        "*" => Ok(Ports::All),
-        "" => Err(text
-            .error("the port is missing")
-            .hint("write a number, a list such as `80,8000-8999`, or `*` for every port")),
-        _ => text.split(',').map(port_item).collect(),
+/// A second `://`: a list, or a URL behind the protocol.
+fn second_endpoint(
+    verb: Verb,
+    protocol: Protocol,
+    rest: Fragment<'_>,
+    url: Fragment<'_>,
+) -> GrantError {
+    if rest.text.contains(',') {
+        return rest
+            .error("a grant has one endpoint")
+            .hint("write a grant for each");
     }
+    let host = url.text.split(['/', ':']).next().unwrap_or_default();
+    rest.error("a grant takes no URL").hint(format!(
+        "did you mean `{verb} {protocol}://{}:{}`?",
+        Quoted(host),
+        url_port(rest.text).unwrap_or(443),
+    ))
 }
 
-fn port_item(text: Fragment<'_>) -> Result<RangeInclusive<u16>, GrantError> {
-    let Some((first, last)) = text.split_once("-") else {
-        let port = port(text)?;
-        return Ok(port..=port);
-    };
-    match (port(first)?, port(last)?) {
-        (0, _) => Err(text
-            .error("a range of ports does not start at 0")
-            .hint("port 0 is \"the system chooses\": list it by itself, as in `0,1-1023`")),
-        (first, last) if first > last => Err(text
-            .error("the range of ports runs backwards")
-            .hint(format!("did you mean `{last}-{first}`?"))),
-        (first, last) => Ok(first..=last),
+/// The port of a URL, by how it starts.
+fn url_port(text: &str) -> Option<u16> {
+    match text.split("://").next()? {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
     }
-}
-
-fn port(text: Fragment<'_>) -> Result<u16, GrantError> {
-    if text.text.is_empty() {
-        return Err(text
-            .error("a port is missing")
-            .hint("join ports with single commas, as in `80,443`"));
-    }
-    if text.text.contains('/') {
-        return Err(text
-            .error("an endpoint ends with its ports")
-            .hint("leave out the slash and what follows it"));
-    }
-    if !text.text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(text.error(format!("a port is a number, not `{}`", Quoted(text.text))));
-    }
-    text.text.parse().map_err(|_| {
-        text.error(format!("{} is not a port", Quoted(text.text)))
-            .hint("the highest port is 65535")
-    })
 }
 
 fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
@@ -185,7 +169,7 @@ fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
     let error = text.error("the protocol is missing");
     match text.split_once(":") {
         Some(_) if text.text.contains("//") => error.hint(example(verb)),
-        Some((host, ports)) if host.text.is_empty() && looks_like_ports(ports.text) => {
+        Some((host, ports)) if host.text.is_empty() && ports::look_right(ports.text) => {
             match verb.is_local() {
                 true => error.hint(format!(
                     "did you mean `{verb} tcp://*{}`?",
@@ -194,7 +178,7 @@ fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
                 false => error.hint(example(verb)),
             }
         }
-        Some((_, ports)) if looks_like_ports(ports.text) => error.hint(format!(
+        Some((_, ports)) if ports::look_right(ports.text) => error.hint(format!(
             "did you mean `{verb} tcp://{}`?",
             Quoted(text.text)
         )),
@@ -207,10 +191,8 @@ fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
 }
 
 fn unknown_protocol(verb: Verb, protocol: Fragment<'_>, rest: Fragment<'_>) -> GrantError {
-    let port = match protocol.text {
-        "http" | "ws" => 80,
-        "https" | "wss" => 443,
-        _ => return unknown(protocol),
+    let Some(port) = url_port(protocol.text) else {
+        return unknown(protocol);
     };
     let host = rest.text.split(['/', ':']).next().unwrap_or_default();
     unknown(protocol).hint(format!(

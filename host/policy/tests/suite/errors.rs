@@ -85,7 +85,8 @@ fn endpoints_say_what_is_missing() {
     mistake(
         "connect tcp://a.b:",
         "",
-        "the port is missing; write a number, a list such as `80,8000-8999`, or `*` for every port",
+        "the port is missing; write a number, a service such as `https`, a list such as \
+         `80,8000-8999`, or `*` for every port",
     );
     mistake(
         "connect https://a.b/path",
@@ -185,9 +186,19 @@ fn hosts_are_checked() {
 #[test]
 fn ports_are_checked() {
     mistake(
-        "connect tcp://a.b:https",
-        "https",
-        "a port is a number, not `https`",
+        "connect tcp://a.b:80..90",
+        "80..90",
+        "a range of ports is written with `-`; did you mean `80-90`?",
+    );
+    mistake(
+        "connect tcp://a.b:80..=90",
+        "80..=90",
+        "a range of ports is written with `-`; did you mean `80-90`?",
+    );
+    mistake(
+        "connect tcp://a.b:80-http",
+        "http",
+        "a port is a number, not `http`",
     );
     mistake(
         "connect tcp://a.b:+80",
@@ -219,6 +230,55 @@ fn ports_are_checked() {
         "connect tcp://a.b:80/x",
         "80/x",
         "an endpoint ends with its ports; leave out the slash and what follows it",
+    );
+}
+
+#[test]
+fn services_are_known_and_for_the_protocol() {
+    mistake(
+        "connect tcp://db.internal:5432,postgress",
+        "postgress",
+        "unknown service `postgress`; did you mean `postgres`?",
+    );
+    mistake(
+        "connect tcp://a.b:HTTPS",
+        "HTTPS",
+        "unknown service `HTTPS`; did you mean `https`?",
+    );
+    mistake(
+        "connect tcp://a.b:frobnicate",
+        "frobnicate",
+        "unknown service `frobnicate`; write the number of its port",
+    );
+    mistake(
+        "listen tcp://*:tftp",
+        "tftp",
+        "the service `tftp` is not for tcp; it is for udp: write `udp://`, or the number, 69",
+    );
+    mistake(
+        "connect udp://a.b:53,http",
+        "http",
+        "the service `http` is not for udp; it is for tcp: write `tcp://`, or the number, 80",
+    );
+    mistake(
+        "connect tcp://a.b:ssh-http",
+        "ssh-http",
+        "a range of ports is written in numbers; did you mean `22-80`?",
+    );
+    mistake(
+        "connect tcp://a.b:http/path",
+        "http/path",
+        "an endpoint ends with its ports; leave out the slash and what follows it",
+    );
+    mistake(
+        "connect db.internal:postgresql",
+        "db.internal:postgresql",
+        "the protocol is missing; did you mean `connect tcp://db.internal:postgresql`?",
+    );
+    mistake(
+        "resolve db.internal:postgresql",
+        "db.internal:postgresql",
+        "`resolve` takes a name without ports; write for example `resolve db.internal`",
     );
 }
 
@@ -383,6 +443,48 @@ fn unix_paths_are_written_in_their_canonical_form() {
         &format!("listen unix:@{long}x"),
         &format!("{long}x"),
         "the name of a unix socket has at most 107 bytes",
+    );
+}
+
+#[test]
+fn relative_paths_are_not_guessed_at() {
+    for path in [
+        "foo.sock",
+        "./foo.sock",
+        "~/foo.sock",
+        "app/foo.sock",
+        "run",
+    ] {
+        mistake(
+            &format!("connect unix:{path}"),
+            path,
+            "the path is not absolute; write it from the root on, as in `unix:/run/app.sock`",
+        );
+    }
+}
+
+#[test]
+fn a_grant_has_one_endpoint() {
+    mistake(
+        "connect tcp://a.b:80,tcp://c.d:81",
+        "a.b:80,tcp://c.d:81",
+        "a grant has one endpoint; write a grant for each",
+    );
+    mistake(
+        "connect tcp://a.b:80 tcp://c.d:81",
+        "tcp://c.d:81",
+        "a grant has one endpoint; write a grant for each",
+    );
+    mistake(
+        "connect tcp://a.b,c.d:80",
+        "a.b,c.d",
+        "a grant has one host; write a grant for each, or a range such as `10.0.0.0/8` or \
+         `*.example.com`",
+    );
+    mistake(
+        "connect tcp://http://a.b/path",
+        "http://a.b/path",
+        "a grant takes no URL; did you mean `connect tcp://a.b:80`?",
     );
 }
 

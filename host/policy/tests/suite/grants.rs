@@ -93,6 +93,25 @@ fn other_spellings_print_canonically() {
 }
 
 #[test]
+fn services_print_as_their_ports() {
+    prints(
+        "connect tcp://db.internal:postgresql",
+        "connect tcp://db.internal:5432",
+    );
+    prints(
+        "connect tcp://a.b:https,8000-8999,http,81",
+        "connect tcp://a.b:80-81,443,8000-8999",
+    );
+    prints(
+        "listen tcp://*:ftp-data,iso-tsap,x11-0 from loopback",
+        "listen tcp://*:20,102,6000 from loopback",
+    );
+    prints("connect udp://a.b:syslog", "connect udp://a.b:514");
+    prints("connect tcp://a.b:shell", "connect tcp://a.b:514");
+    prints("join udp://224.0.0.251:mdns", "join udp://224.0.0.251:5353");
+}
+
+#[test]
 fn other_spellings_of_bytes_print_canonically() {
     prints("connect unix:/%61%2fb", "connect unix:/a/b");
     prints("connect unix:/b%c3%bc", "connect unix:/b%C3%BC");

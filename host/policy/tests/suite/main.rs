@@ -16,6 +16,8 @@ mod errors;
 mod files;
 mod grants;
 mod join;
+mod layers;
+mod limits;
 mod listen;
 mod lookup;
 mod model;

@@ -1,0 +1,83 @@
+//! What the audit is told of one socket when it is closed: who it was, with whom
+//! it was connected, and how much went through it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::address::SocketAddress;
+
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// The socket's number.
+    pub(crate) socket: u64,
+    pub(crate) sent: Amount,
+    pub(crate) received: Amount,
+    opened: Instant,
+    remote: Mutex<Option<SocketAddress>>,
+    /// Whether a connect has begun that nobody knows the end of.
+    is_connecting: AtomicBool,
+}
+
+/// How much went one way.
+#[derive(Debug, Default)]
+pub(crate) struct Amount {
+    bytes: AtomicU64,
+    datagrams: AtomicU64,
+}
+
+impl Account {
+    pub(crate) fn new(socket: u64) -> Self {
+        Self {
+            socket,
+            sent: Amount::default(),
+            received: Amount::default(),
+            opened: Instant::now(),
+            remote: Mutex::default(),
+            is_connecting: AtomicBool::default(),
+        }
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// With whom it is, or was, connected.
+    pub(crate) fn remote(&self) -> Option<SocketAddress> {
+        self.remote.lock().clone()
+    }
+
+    pub(crate) fn set_remote(&self, remote: SocketAddress) {
+        *self.remote.lock() = Some(remote);
+    }
+
+    pub(crate) fn set_connecting(&self, is_connecting: bool) {
+        self.is_connecting.store(is_connecting, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.is_connecting.load(Ordering::Relaxed)
+    }
+}
+
+impl Amount {
+    /// Counts the bytes of a stream.
+    pub(crate) fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts one datagram.
+    pub(crate) fn add_datagram(&self, bytes: usize) {
+        self.add(bytes);
+        self.datagrams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn datagrams(&self) -> u64 {
+        self.datagrams.load(Ordering::Relaxed)
+    }
+}
