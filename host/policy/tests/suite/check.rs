@@ -59,6 +59,23 @@ pub(crate) type Answer = Result<Option<Grant>, Denial>;
 /// `reverse 10.0.0.5`.
 #[track_caller]
 pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
+    weigh(policy, request).map(|allowed| allowed.grant)
+}
+
+/// The denial that there would have been under a policy that is shadowed.
+#[track_caller]
+pub(crate) fn shadowed(policy: &Policy, request: &str) -> Option<Denial> {
+    weigh(policy, request).unwrap().shadowed
+}
+
+/// What a permit tells.
+struct Allowed {
+    grant: Option<Grant>,
+    shadowed: Option<Denial>,
+}
+
+#[track_caller]
+fn weigh(policy: &Policy, request: &str) -> Result<Allowed, Denial> {
     let words: Vec<&str> = request.split(' ').collect();
     match words.as_slice() {
         [verb, name] if name.starts_with("unix") => {
@@ -115,8 +132,11 @@ pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
     }
 }
 
-fn answer<R: Request>(policy: &Policy, request: R) -> Answer {
-    policy.check(request).map(|permit| permit.grant().cloned())
+fn answer<R: Request>(policy: &Policy, request: R) -> Result<Allowed, Denial> {
+    policy.check(request).map(|permit| Allowed {
+        grant: permit.grant().cloned(),
+        shadowed: permit.shadowed().cloned(),
+    })
 }
 
 fn read_listener(words: &[&str]) -> Listen {

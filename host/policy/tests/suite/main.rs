@@ -16,6 +16,7 @@ mod errors;
 mod files;
 mod grants;
 mod join;
+mod laws;
 mod layers;
 mod limits;
 mod listen;
