@@ -121,15 +121,14 @@ impl Rules {
 impl Tables {
     fn new(role: Role, verb: Verb, grants: &[Grant]) -> Self {
         let table = |protocol| {
-            let grants = sockets(grants).filter(move |placed| {
-                placed.grant.verb == verb && placed.grant.protocol == protocol
-            });
-            Table::new(role, grants)
+            let grants = sockets(grants)
+                .filter(|(_, grant)| grant.verb == verb && grant.protocol == protocol);
+            Table::new(role, grants.map(|(place, grant)| Placed::new(place, grant)))
         };
         let unix_table = |kind| {
-            let grants = unix(grants);
+            let grants = unix(grants).filter(|(_, grant)| grant.verb == verb && grant.kind == kind);
             grants
-                .filter(|placed| placed.grant.verb == verb && placed.grant.kind == kind)
+                .map(|(place, grant)| Placed::new(place, grant))
                 .collect()
         };
         Self {
@@ -141,20 +140,24 @@ impl Tables {
     }
 }
 
-fn sockets(grants: &[Grant]) -> impl Iterator<Item = Placed<SocketGrant>> {
-    let placed = |(place, grant): (usize, &Grant)| match grant.kind() {
-        Kind::Socket(grant) => Some(Placed::new(place, grant)),
-        Kind::Resolve(_) | Kind::Unix(_) => None,
-    };
-    grants.iter().enumerate().filter_map(placed)
+fn sockets(grants: &[Grant]) -> impl Iterator<Item = (usize, &Arc<SocketGrant>)> {
+    grants
+        .iter()
+        .enumerate()
+        .filter_map(|(place, grant)| match grant.kind() {
+            Kind::Socket(grant) => Some((place, grant)),
+            Kind::Resolve(_) | Kind::Unix(_) => None,
+        })
 }
 
-fn unix(grants: &[Grant]) -> impl Iterator<Item = Placed<UnixGrant>> {
-    let placed = |(place, grant): (usize, &Grant)| match grant.kind() {
-        Kind::Unix(grant) => Some(Placed::new(place, grant)),
-        Kind::Resolve(_) | Kind::Socket(_) => None,
-    };
-    grants.iter().enumerate().filter_map(placed)
+fn unix(grants: &[Grant]) -> impl Iterator<Item = (usize, &Arc<UnixGrant>)> {
+    grants
+        .iter()
+        .enumerate()
+        .filter_map(|(place, grant)| match grant.kind() {
+            Kind::Unix(grant) => Some((place, grant)),
+            Kind::Resolve(_) | Kind::Socket(_) => None,
+        })
 }
 
 fn resolve(grants: &[Grant]) -> NameIndex<Option<Placed<NamePattern>>> {
