@@ -34,10 +34,10 @@ fn nearest(rules: &Rules, ask: &str) -> Option<Nearest> {
 }
 
 fn near(reason: &Reason) -> Option<Nearest> {
-    match reason {
-        Reason::NoGrant { nearest } => nearest.clone(),
-        other => panic!("another reason: {other}"),
-    }
+    let Reason::NoGrant { nearest } = reason else {
+        panic!("another reason: {reason}");
+    };
+    nearest.clone()
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
