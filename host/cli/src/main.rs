@@ -6,8 +6,11 @@
 mod arguments;
 mod cache;
 mod exit;
+mod learn;
+mod policy_file;
 mod report;
 mod run;
+mod terminal;
 
 use std::io::Write;
 
@@ -16,6 +19,7 @@ use exit::Exit;
 
 fn main() {
     let exit = match Arguments::read().command {
+        Command::Learn(arguments) => learn::learn(arguments),
         Command::Run(arguments) => run::run(arguments),
     };
     let exit = exit.unwrap_or_else(|error| {

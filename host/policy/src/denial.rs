@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::refusals::{self, Refusals};
 use crate::request::{Explanation, Refusal, Remedy};
-use crate::{Origin, Reason, Request};
+use crate::{Grant, Origin, Reason, Request};
 
 /// Why a request did not pass: the request, the reason, and what would allow
 /// it.
@@ -78,15 +78,32 @@ impl Denial {
     /// decided, or another layer than the policy's own does not allow it
     /// either, or the address is of the wrong sort.
     pub fn remedy(&self) -> Option<String> {
+        self.grant().map(flag)
+    }
+
+    /// The grant of [`Denial::remedy`].
+    pub fn grant(&self) -> Option<&Grant> {
         match self.0.refusals.others() {
-            [] => self.details().first.flag(),
+            [] => self.details().first.grant(),
             [..] => None,
         }
     }
 
     /// What to tell the operator: three lines, without a final line break.
     pub fn report(&self) -> impl fmt::Display {
-        Report(self)
+        Report {
+            denial: self,
+            verdict: "denied",
+        }
+    }
+
+    /// The same of a request that passed because its policy is
+    /// [shadowed](crate::Policy::shadowed).
+    pub fn shadow_report(&self) -> impl fmt::Display {
+        Report {
+            denial: self,
+            verdict: "would deny",
+        }
     }
 
     fn details(&self) -> &Details {
@@ -133,9 +150,10 @@ impl Denied<dyn Request> {
 }
 
 impl Refused {
-    fn flag(&self) -> Option<String> {
+    /// What the policy itself would have to grant.
+    fn grant(&self) -> Option<&Grant> {
         match (&self.origin, &self.remedy) {
-            (Origin::Policy, Some(Remedy { grant, .. })) => Some(format!("--allow '{grant}'")),
+            (Origin::Policy, Some(Remedy { grant, .. })) => Some(grant),
             (
                 Origin::Attenuated
                 | Origin::Ceiling { .. }
@@ -149,7 +167,10 @@ impl Refused {
 
     /// What makes the layer allow it.
     fn change(&self) -> String {
-        let change = self.flag().unwrap_or_else(|| self.other_change());
+        let change = match self.grant() {
+            Some(grant) => flag(grant),
+            None => self.other_change(),
+        };
         match self
             .remedy
             .as_ref()
@@ -196,6 +217,10 @@ impl Hash for Denial {
     }
 }
 
+fn flag(grant: &Grant) -> String {
+    format!("--allow '{grant}'")
+}
+
 /// On one line: the request and the reason.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -215,12 +240,15 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Denial {}
 
-struct Report<'a>(&'a Denial);
+struct Report<'a> {
+    denial: &'a Denial,
+    verdict: &'static str,
+}
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(denial) = self;
-        writeln!(f, "portcullis: denied  {}", denial.request())?;
+        let Self { denial, verdict } = self;
+        writeln!(f, "portcullis: {verdict}  {}", denial.request())?;
         writeln!(f, "  reason: {}", denial.details().first)?;
         f.write_str("  to allow: ")?;
         if let Some(why) = denial.is_final() {

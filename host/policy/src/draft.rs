@@ -33,7 +33,7 @@ impl Draft {
     pub(crate) fn layer(self, origin: Origin) -> Layer {
         Layer::new(
             origin,
-            &self.allow,
+            self.allow,
             &self.deny,
             self.limits,
             self.host_name,

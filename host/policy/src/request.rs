@@ -2,7 +2,7 @@
 //! this crate: a request is canonical because we built it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::layer::Layer;
 use crate::refusals::Refusals;
@@ -32,6 +32,12 @@ pub trait Request: Decide + Deny + fmt::Debug + fmt::Display + Send + Sync + 'st
     /// The canonical internet address that it is about: of a peer where one is
     /// to be accepted. None where it is about none, as a lookup.
     fn socket_address(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// The canonical address whose name is to be looked up, if that is what is
+    /// asked for.
+    fn nameless(&self) -> Option<IpAddr> {
         None
     }
 }

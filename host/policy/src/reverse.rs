@@ -85,6 +85,10 @@ impl Request for Reverse {
     fn narrowest(&self) -> Option<Grant> {
         Some(NamePattern::Exact(self.name.clone()).into())
     }
+
+    fn nameless(&self) -> Option<IpAddr> {
+        Some(self.address)
+    }
 }
 
 impl Decide for Reverse {
