@@ -8,7 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
-use crate::request::{Decide, Request, Verdict};
+use crate::request::{Decide, Explanation, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol};
@@ -81,8 +81,12 @@ impl Request for Bind {
 
 impl Decide for Bind {
     fn decide(&self, layer: &Layer) -> Verdict {
+        layer.decide(Verb::Bind, &self.endpoint.query())
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
         let query = self.endpoint.query();
-        layer.decide(Verb::Bind, &query, |verb| self.grant(verb).into())
+        layer.explain(Verb::Bind, &query, |verb| self.grant(verb).into())
     }
 }
 

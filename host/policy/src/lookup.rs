@@ -8,7 +8,7 @@ use crate::host_pattern::HostPattern;
 use crate::layer::{Layer, Ruling};
 use crate::name_pattern::NamePattern;
 use crate::ports::Ports;
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol, Reason};
@@ -102,16 +102,6 @@ impl Lookup {
             .map_or(Ruling::Silent, |grant| Ruling::Granted(grant.into()))
     }
 
-    fn refusal(&self, layer: &Layer) -> Refusal {
-        match self.purpose.operation() {
-            Some((verb, protocol, port)) => {
-                let grant = |verb| self.grant(verb, protocol, port);
-                layer.refusal(verb, &self.query(protocol, port), grant)
-            }
-            None => Refusal::new(Reason::NoGrant { nearest: None }, self.names()),
-        }
-    }
-
     fn grant(&self, verb: Verb, protocol: Protocol, port: u16) -> Grant {
         Grant::from(SocketGrant {
             verb,
@@ -140,20 +130,34 @@ impl Request for Lookup {
 impl Decide for Lookup {
     fn decide(&self, layer: &Layer) -> Verdict {
         if let Some(names) = layer.deny.resolving(&self.name) {
-            return Err(Refusal::denied(names.clone().into()));
+            return Err(Refusal::Denied(names.clone().into()));
         }
-        match self.ruling(layer) {
-            Ruling::Denied(deny) => return Err(Refusal::denied(deny)),
+        let refusal = match self.ruling(layer) {
             Ruling::Granted(grant) => return Ok(Some(grant)),
-            Ruling::Silent => {}
-        }
+            Ruling::Denied(deny) => return Err(Refusal::Denied(deny)),
+            Ruling::Withheld(deny) => Refusal::Denied(deny),
+            Ruling::Silent => Refusal::Silent,
+        };
         if let Some(names) = layer.allow.resolving(&self.name) {
             return Ok(Some(names.clone().into()));
         }
         if self.name.is_localhost() {
             return Ok(None);
         }
-        Err(self.refusal(layer))
+        Err(refusal)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        match self.purpose.operation() {
+            Some((verb, protocol, port)) => {
+                let grant = |verb| self.grant(verb, protocol, port);
+                layer.explain(verb, &self.query(protocol, port), grant)
+            }
+            None => Explanation {
+                reason: Reason::NoGrant { nearest: None },
+                remedy: Some(Grant::from(self.names()).into()),
+            },
+        }
     }
 }
 

@@ -69,6 +69,27 @@ pub(crate) fn decide_noting(
     request: &str,
     note: impl FnOnce(&dyn Request),
 ) -> Answer {
+    weigh(policy, request, note).map(|allowed| allowed.grant)
+}
+
+/// The denial that there would have been under a policy that is shadowed.
+#[track_caller]
+pub(crate) fn shadowed(policy: &Policy, request: &str) -> Option<Denial> {
+    weigh(policy, request, |_| {}).unwrap().shadowed
+}
+
+/// What a permit tells.
+struct Allowed {
+    grant: Option<Grant>,
+    shadowed: Option<Denial>,
+}
+
+#[track_caller]
+fn weigh(
+    policy: &Policy,
+    request: &str,
+    note: impl FnOnce(&dyn Request),
+) -> Result<Allowed, Denial> {
     let words: Vec<&str> = request.split(' ').collect();
     match words.as_slice() {
         [verb, name] if name.starts_with("unix") => {
@@ -130,9 +151,16 @@ pub(crate) fn decide_noting(
     }
 }
 
-fn answer<R: Request>(policy: &Policy, note: impl FnOnce(&dyn Request), request: R) -> Answer {
+fn answer<R: Request>(
+    policy: &Policy,
+    note: impl FnOnce(&dyn Request),
+    request: R,
+) -> Result<Allowed, Denial> {
     note(&request);
-    policy.check(request).map(|permit| permit.grant().cloned())
+    policy.check(request).map(|permit| Allowed {
+        grant: permit.grant().cloned(),
+        shadowed: permit.shadowed().cloned(),
+    })
 }
 
 fn read_listener(words: &[&str]) -> Listen {

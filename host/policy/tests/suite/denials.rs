@@ -302,7 +302,7 @@ fn a_permit_tells_the_innermost_grant() {
 #[test]
 fn results_stay_small() {
     use portcullis_policy::{Connect, Denial, Permit};
-    assert_eq!(size_of::<Denial>(), size_of::<usize>());
+    assert!(size_of::<Denial>() <= 2 * size_of::<usize>());
     assert!(size_of::<Result<Permit<Connect>, Denial>>() <= 96);
 }
 

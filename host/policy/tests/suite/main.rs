@@ -18,6 +18,7 @@ mod files;
 mod grants;
 mod growth;
 mod join;
+mod laws;
 mod layers;
 mod learner;
 mod limits;

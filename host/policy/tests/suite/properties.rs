@@ -12,7 +12,7 @@ use crate::check::{decide, policy};
 use crate::model::{Line, Rules};
 use crate::strategies::{allow, ask, deny, rules};
 
-fn compile(rules: &Rules) -> Policy {
+pub(crate) fn compile(rules: &Rules) -> Policy {
     let builder = Policy::builder();
     let builder = rules
         .allow
