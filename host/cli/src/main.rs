@@ -4,6 +4,7 @@
 //! nothing.
 
 mod arguments;
+mod audit;
 mod cache;
 mod exit;
 mod report;

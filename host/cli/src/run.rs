@@ -10,9 +10,9 @@ use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
 use portcullis::{Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
 
 use crate::arguments::{PolicyArguments, ResolverKind, RunArguments};
+use crate::audit::Audits;
 use crate::cache;
 use crate::exit::Exit;
-use crate::report::Report;
 
 /// Runs a program to its end.
 pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
@@ -20,20 +20,25 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let wasi = wasi(&arguments)?;
     let program = Program::load(&engine()?, &arguments.program)?;
 
-    let report = Report::default();
-    let network = network(policy, arguments.resolver).with_audit(report.clone());
+    let audits = Audits::open(arguments.audit.as_deref())?;
+    let network = network(policy, arguments.resolver).with_audit(audits.clone());
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
+        audits.heed_hangups()?;
         let mut ctx = Ctx::new(network);
         for socket in &arguments.socket {
-            preopen(&mut ctx, socket).await?;
+            let opened = preopen(&mut ctx, socket).await;
+            if let Some(failure) = ctx.network().audit_failure() {
+                return Ok(Outcome::Unaudited(failure.clone()));
+            }
+            opened?;
         }
         program.run(wasi, ctx).await.map_err(with_causes)
     })?;
-    report.finish();
+    audits.finish();
     match outcome {
         Outcome::Exit(code) => Ok(Exit::Guest(code)),
         Outcome::Trap(error) => {

@@ -47,6 +47,10 @@ impl Request for Bind {
         Some(self.0.grant(Verb::Bind).into())
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         Some(self.address())
     }

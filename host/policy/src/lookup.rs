@@ -129,6 +129,10 @@ impl Request for Lookup {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.remedy())
     }
+
+    fn asked_name(&self) -> Option<&Name> {
+        Some(&self.name)
+    }
 }
 
 impl Decide for Lookup {

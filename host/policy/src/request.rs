@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::layer::Layer;
-use crate::{Grant, Reason};
+use crate::{Grant, Name, Reason};
 
 /// One operation on one endpoint, in canonical form, as the guest asks for it.
 ///
@@ -27,6 +27,11 @@ use crate::{Grant, Reason};
 pub trait Request: Decide + fmt::Debug + fmt::Display {
     /// The narrowest grant that would allow it; none where no grant can.
     fn narrowest(&self) -> Option<Grant>;
+
+    /// The name of a host that it was asked for by, if it was.
+    fn asked_name(&self) -> Option<&Name> {
+        None
+    }
 
     /// The canonical internet address that it is about: of a peer where one is
     /// to be accepted. None where it is about none, as a lookup.
