@@ -9,6 +9,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(version, disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
+    /// Tell on standard error what the host does: `error`, `warn`, `info`, `debug`
+    /// or `trace`, or levels by part, as in `portcullis_net=debug`.
+    ///
+    /// Without it the environment variable PORTCULLIS_LOG says so.
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub(crate) log: Option<String>,
+
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -7,6 +7,7 @@ mod arguments;
 mod audit;
 mod cache;
 mod exit;
+mod log;
 mod report;
 mod run;
 
@@ -17,9 +18,10 @@ use clap::Parser;
 use exit::Exit;
 
 fn main() {
-    let exit = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    let exit = log::start(arguments.log.as_deref()).and_then(|()| match arguments.command {
         Command::Run(arguments) => run::run(arguments),
-    };
+    });
     let exit = exit.unwrap_or_else(|error| {
         // Nothing is left to do where standard error is gone.
         let _ = writeln!(std::io::stderr(), "error: {error:#}");

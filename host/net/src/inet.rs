@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use portcullis_policy::{Accept, Bind, Broadcast, Connect, Host, Join, Listen, Protocol, Purpose};
 use rustix::io::Errno;
+use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::correspondents::Correspondents;
@@ -166,6 +167,7 @@ impl Socket {
         if let Wait::Never = wait {
             return Err(ErrorCode::InProgress.into());
         }
+        self.tell_wait(Interest::WRITABLE);
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
         // Linux tells how it ended to who asks again, and to nobody twice: else
         // the next connect would be answered with this one's end.
