@@ -185,7 +185,8 @@ fn listen_is_denied() {
         "bind tcp://127.0.0.1:9 is not granted",
         "portcullis: denied  bind tcp://127.0.0.1:9\n  \
            reason: no grant covers it\n  \
-           to allow: --allow 'bind tcp://127.0.0.1:9'",
+           to allow: --allow 'listen tcp://127.0.0.1:9' \
+         (or 'bind tcp://127.0.0.1:9' if it is not to listen)",
     );
 }
 

@@ -1,8 +1,13 @@
 //! The command line, as clap reads it.
 
-use std::path::PathBuf;
+mod learn;
 
+use std::path::{Path, PathBuf};
+
+use clap::error::{ContextKind, ContextValue, Error};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use learn::LearnArguments;
 
 /// Sockets for sandboxed WebAssembly components, granted one capability at a
 /// time.
@@ -21,9 +26,31 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// Reads the command line, or ends the process with what is wrong with it.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| with_run(error).exit())
+    }
+}
+
+/// The error, with `run` where somebody left that out.
+fn with_run(mut error: Error) -> Error {
+    let Some(ContextValue::String(program)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    if Path::new(program).is_file() || program.ends_with(".wasm") {
+        let tip = format!("to run a program, write `portcullis run {program}`");
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+        error.remove(ContextKind::SuggestedSubcommand);
+    }
+    error
+}
+
 /// What the command can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Learn(LearnArguments),
     Run(RunArguments),
 }
 
@@ -37,6 +64,28 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "Example: portcullis run --allow 'listen tcp://127.0.0.1:8080' server.wasm")]
 pub(crate) struct RunArguments {
+    /// The program, and what it is given.
+    #[command(flatten)]
+    pub(crate) guest: GuestArguments,
+
+    /// Let everything pass, and report what would have been denied.
+    ///
+    /// Nothing is enforced, denies included: only for programs that could be
+    /// trusted without any policy.
+    #[arg(long, help_heading = "Policy", conflicts_with = "ask")]
+    pub(crate) shadow: bool,
+
+    /// Ask on the terminal before the program is denied what no grant covers.
+    ///
+    /// What a deny is against is not asked about. Where there is no terminal,
+    /// everything that would be asked about is denied.
+    #[arg(long, help_heading = "Policy")]
+    pub(crate) ask: bool,
+}
+
+/// A program, and what it is given.
+#[derive(Args, Debug)]
+pub(crate) struct GuestArguments {
     /// What the program may do.
     #[command(flatten)]
     pub(crate) policy: PolicyArguments,
@@ -93,12 +142,17 @@ pub(crate) enum ResolverKind {
     System,
 }
 
-/// The policy. All of it adds up; a deny always wins.
+/// The policy. All of it adds up; a deny always wins, and a ceiling bounds it.
 #[derive(Args, Debug)]
 pub(crate) struct PolicyArguments {
     /// Read grants, denies and the rest from a file.
     #[arg(long, value_name = "FILE", help_heading = "Policy")]
     pub(crate) policy: Vec<PathBuf>,
+
+    /// Bound all of it by a policy file: only what that grants as well is
+    /// allowed, and its denies and limits hold.
+    #[arg(long, value_name = "FILE", help_heading = "Policy")]
+    pub(crate) ceiling: Vec<PathBuf>,
 
     /// Grant something: `connect tcp://db.internal:5432`.
     #[arg(long, value_name = "GRANT", help_heading = "Policy")]

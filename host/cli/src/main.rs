@@ -7,19 +7,22 @@ mod arguments;
 mod audit;
 mod cache;
 mod exit;
+mod learn;
 mod log;
+mod policy_file;
 mod report;
 mod run;
+mod terminal;
 
 use std::io::Write;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
 use exit::Exit;
 
 fn main() {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let exit = log::start(arguments.log.as_deref()).and_then(|()| match arguments.command {
+        Command::Learn(arguments) => learn::learn(arguments),
         Command::Run(arguments) => run::run(arguments),
     });
     let exit = exit.unwrap_or_else(|error| {

@@ -2,55 +2,111 @@
 
 use std::env;
 use std::fs;
+use std::future;
 use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
-use portcullis::{Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
+use portcullis::{AuditLog, Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
 
-use crate::arguments::{PolicyArguments, ResolverKind, RunArguments};
-use crate::audit::Audits;
+use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArguments};
+use crate::audit;
 use crate::cache;
 use crate::exit::Exit;
+use crate::report::Report;
+use crate::terminal::Terminal;
 
 /// Runs a program to its end.
 pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
-    let policy = policy(&arguments.policy)?;
-    let wasi = wasi(&arguments)?;
-    let program = Program::load(&engine()?, &arguments.program)?;
+    let RunArguments { guest, shadow, ask } = arguments;
+    let policy = policy(&guest.policy)?;
+    let log = audit::open(guest.audit.as_deref())?;
+    // People and programs do not read the same stream.
+    let report = (!audit::is_stderr(guest.audit.as_deref())).then(Report::default);
+    let audit = (log.clone(), report.clone());
+    let network = network(guest.resolver).with_audit(audit);
+    let network = match (shadow, ask) {
+        (true, _) => {
+            let _ = writeln!(
+                io::stderr(),
+                "portcullis: shadow: nothing is enforced; what would be denied is reported"
+            );
+            network.with_policy(policy.shadowed())
+        }
+        (false, true) => network
+            .with_policy(policy.growing())
+            .with_ask(Terminal::new(&guest)),
+        (false, false) => network.with_policy(policy),
+    };
+    let exit = execute(&guest, network, log, future::pending())?;
+    if let Some(report) = report {
+        report.finish();
+    }
+    // Nobody ends it before it ends.
+    Ok(exit.unwrap_or(Exit::Guest(0)))
+}
 
-    let audits = Audits::open(arguments.audit.as_deref())?;
-    let network = network(policy, arguments.resolver).with_audit(audits.clone());
+/// Runs a program within a network until it ends, or `interrupted` does, with a
+/// log that can be rotated meanwhile. Says why it was ended, if it was not by
+/// itself; none if it was interrupted.
+pub(crate) fn execute(
+    arguments: &GuestArguments,
+    network: Network,
+    log: Option<AuditLog>,
+    interrupted: impl Future<Output = ()>,
+) -> Result<Option<Exit>> {
+    let wasi = wasi(arguments)?;
+    let program = Program::load(&engine()?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
-        audits.heed_hangups()?;
+        match log {
+            Some(log) if !audit::is_stderr(arguments.audit.as_deref()) => {
+                audit::heed_hangups(log)?;
+            }
+            // A terminal that hangs up ends it, as ever.
+            Some(_) | None => {}
+        }
         let mut ctx = Ctx::new(network);
         for socket in &arguments.socket {
             let opened = preopen(&mut ctx, socket).await;
             if let Some(failure) = ctx.network().audit_failure() {
-                return Ok(Outcome::Unaudited(failure.clone()));
+                return Ok(Some(Outcome::Unaudited(failure.clone())));
             }
             opened?;
         }
-        program.run(wasi, ctx).await.map_err(with_causes)
+        let network = ctx.network().clone();
+        let outcome = tokio::select! {
+            // It is listened for before the program begins.
+            biased;
+            () = interrupted => Ok(None),
+            outcome = program.run(wasi, ctx) => outcome.map(Some).map_err(with_causes),
+        };
+        match network.audit_failure() {
+            Some(failure) => Ok(Some(Outcome::Unaudited(failure.clone()))),
+            None => outcome,
+        }
     })?;
-    audits.finish();
+    Ok(outcome.map(|outcome| exit(&arguments.program, outcome)))
+}
+
+/// How the command is to end; says why, where the program did not end by itself.
+fn exit(program: &Path, outcome: Outcome) -> Exit {
     match outcome {
-        Outcome::Exit(code) => Ok(Exit::Guest(code)),
+        Outcome::Exit(code) => Exit::Guest(code),
         Outcome::Trap(error) => {
             // The functions of the guest are called what the guest likes.
             let trap = printable(&format!("{error:?}"));
-            let program = arguments.program.display();
+            let program = program.display();
             let _ = writeln!(io::stderr(), "error: {program}: trapped: {trap}");
-            Ok(Exit::Trap)
+            Exit::Trap
         }
         Outcome::Unaudited(failure) => {
             let _ = writeln!(io::stderr(), "error: {failure}");
-            Ok(Exit::Unaudited)
+            Exit::Unaudited
         }
     }
 }
@@ -83,20 +139,22 @@ fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn network(policy: Policy, resolver: ResolverKind) -> Network {
-    let network = Network::new(policy);
+/// A network without a grant as yet.
+pub(crate) fn network(resolver: ResolverKind) -> Network {
+    let network = Network::new(Policy::default());
     match resolver {
         ResolverKind::Dns => network,
         ResolverKind::System => network.with_resolver(SystemResolver::default()),
     }
 }
 
-fn policy(arguments: &PolicyArguments) -> Result<Policy> {
+pub(crate) fn policy(arguments: &PolicyArguments) -> Result<Policy> {
     let mut policy = Policy::builder();
     for path in &arguments.policy {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the policy {}", path.display()))?;
-        policy = policy.file(&path.display().to_string(), &text);
+        policy = policy.file(&path.display().to_string(), &text(path)?);
+    }
+    for path in &arguments.ceiling {
+        policy = policy.ceiling(&path.display().to_string(), &text(path)?);
     }
     for grant in &arguments.allow {
         policy = policy.allow(grant);
@@ -107,7 +165,11 @@ fn policy(arguments: &PolicyArguments) -> Result<Policy> {
     Ok(policy.build()?)
 }
 
-fn wasi(arguments: &RunArguments) -> Result<WasiCtx> {
+fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
+}
+
+fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio()
         .arg(arguments.program.to_string_lossy())

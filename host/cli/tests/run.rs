@@ -465,6 +465,62 @@ fn a_deny_on_the_command_line_wins_over_a_policy_file() {
 }
 
 #[test]
+fn a_ceiling_bounds_what_the_command_line_grants() {
+    let peer = greeter("hello");
+    let address = peer.address.to_string();
+    let ceiling = format!("version = 1\nallow = [\"connect tcp://{address}\"]\n");
+    let (_folder, ceiling) = folder_with("operator.toml", ceiling);
+    let ceiling = shown(&ceiling);
+    let guest = guest("greeting-client");
+    let run = |address: &str| {
+        let any = "connect tcp://any:*";
+        portcullis(&[
+            "run",
+            "--ceiling",
+            &ceiling,
+            "--allow",
+            any,
+            &guest,
+            address,
+        ])
+        .output()
+        .unwrap()
+    };
+    assert_eq!(text(&run(&address).stdout), "hello");
+    peer.join();
+    let denied = run("127.0.0.2:9");
+    assert_eq!(denied.status.code(), Some(1));
+    let expected =
+        format!("  to allow: add 'connect tcp://127.0.0.2:9' to the ceiling {ceiling}\n");
+    let stderr = text(&denied.stderr);
+    assert!(stderr.contains(&expected), "{stderr}");
+}
+
+#[test]
+fn a_ceiling_bounds_the_sockets_that_are_opened() {
+    let (_folder, ceiling) = folder_with("operator.toml", "version = 1\n");
+    let ceiling = shown(&ceiling);
+    check_error(
+        &[
+            "run",
+            "--ceiling",
+            &ceiling,
+            "--socket",
+            "web=tcp://127.0.0.1:0",
+            &guest("greeting-client"),
+        ],
+        2,
+        &format!(
+            "portcullis: denied  bind tcp://127.0.0.1:0\n  \
+               reason: the ceiling {ceiling}: no grant covers it\n  \
+               to allow: add 'listen tcp://127.0.0.1:0' to the ceiling {ceiling} \
+             (or 'bind tcp://127.0.0.1:0' if it is not to listen)\n\
+             error: --socket web=tcp://127.0.0.1:0: bind tcp://127.0.0.1:0 is not granted\n"
+        ),
+    );
+}
+
+#[test]
 fn a_policy_with_a_typo_is_refused_with_its_place_and_a_hint() {
     let (_folder, policy) = folder_with(
         "policy.toml",
@@ -474,7 +530,7 @@ fn a_policy_with_a_typo_is_refused_with_its_place_and_a_hint() {
     check_error(
         &["run", "--policy", &path, &guest("greeting-client")],
         2,
-        &format!("error: {path}:4:4: unknown verb `conect`\n  hint: did you mean `connect`?\n"),
+        &format!("error: {path}:4:4: unknown verb `conect`; did you mean `connect`?\n"),
     );
 }
 
@@ -597,6 +653,19 @@ fn a_bad_command_line_exits_with_two() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!output.stderr.is_empty());
     }
+}
+
+#[test]
+fn a_program_without_run_is_told_of_it() {
+    let output = portcullis(&["server.wasm", "80"]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr.contains("  tip: to run a program, write `portcullis run server.wasm`\n"),
+        "{stderr}"
+    );
+    let other = portcullis(&["rnu"]).output().unwrap();
+    assert!(!text(&other.stderr).contains("to run a program"));
 }
 
 #[test]

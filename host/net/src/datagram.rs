@@ -5,17 +5,18 @@
 use std::io;
 use std::net::SocketAddr;
 
-use portcullis_policy::{Connect, Denial, Name, Permit, Purpose, Request};
+use portcullis_policy::{Connect, Denial, Name, Permit, Policy, Purpose, Request};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SocketAddrAny};
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
+use crate::limits::Direction;
 use crate::network::Target;
 use crate::os;
 use crate::os::inet::Passage;
-use crate::record::{is_denied, is_explicit, objection};
+use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
 use crate::wait::CROWD;
@@ -87,8 +88,11 @@ impl Socket {
     ) -> Result<usize, Error> {
         let (family, flags) = (self.shared.family, options.flags());
         let wait = self.send_wait(options.dont_wait);
+        self.pace(Direction::Outgoing, wait).await?;
         let sent = self.perform(Interest::WRITABLE, wait, |socket| {
-            os::inet::send_to(socket, family, data, flags, passage)
+            self.move_message(data, || {
+                os::inet::send_to(socket, family, data, flags, passage)
+            })
         });
         let sent = sent.await?;
         self.note_sent(sent, passage);
@@ -113,19 +117,20 @@ impl Socket {
                 port,
             })
             .await?;
-        let (mut denial, mut second_best) = (None, None);
+        let policy = target.policy.clone();
+        let (mut refused, mut second_best) = (None, None);
         for (address, request) in self.requests(target) {
             if self.takes_form(address) {
-                match self.passage(request) {
+                match self.passage(&policy, request.clone()) {
                     Ok(passage) if !passage.is_shadowed() => return self.take(passage),
                     Ok(passage) => second_best = second_best.or(Some(passage)),
-                    Err(refused) => denial = denial.or(Some(refused)),
+                    Err(denial) => refused = refused.or(Some((request, denial))),
                 }
             }
         }
-        match (second_best, denial) {
+        match (second_best, refused) {
             (Some(passage), _) => self.take(passage),
-            (None, Some(denial)) => Err(self.record().refuse(&denial)),
+            (None, Some((request, denial))) => self.appeal(&policy, request, denial),
             (None, None) => Err(ErrorCode::NameFamilyNotSupported.into()),
         }
     }
@@ -133,8 +138,24 @@ impl Socket {
     /// Asks whether a datagram may go to the peer, on the record.
     pub(crate) fn passage_to_peer(&self) -> Result<Passage, Error> {
         let peer = self.shared.inet.lock().peer.clone();
-        let passage = self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?);
-        self.take(passage.map_err(|denial| self.record().refuse(&denial))?)
+        let peer = peer.ok_or(ErrorCode::DestinationAddressRequired)?;
+        let policy = self.shared.network.policy();
+        match self.passage(policy, peer.clone()) {
+            Ok(passage) => self.take(passage),
+            Err(denial) => self.appeal(policy, peer, denial),
+        }
+    }
+
+    /// Asks whoever may grant that a datagram goes there.
+    fn appeal(&self, policy: &Policy, to: Connect, denial: Denial) -> Result<Passage, Error> {
+        let network = &self.shared.network;
+        let permit = network
+            .second_opinion(policy, &to, denial)
+            .and_then(|policy| network.check_connect(&policy, to));
+        match permit {
+            Ok(permit) => self.take(Passage::Granted(permit)),
+            Err(denial) => Err(self.record().refuse(&denial)),
+        }
     }
 
     /// Puts on record by what a datagram goes, where the last one went by
@@ -151,15 +172,15 @@ impl Socket {
         Ok(passage)
     }
 
-    fn passage(&self, request: Connect) -> Result<Passage, Denial> {
+    fn passage(&self, policy: &Policy, request: Connect) -> Result<Passage, Denial> {
         let network = &self.shared.network;
         let answer = self
             .answers(&request)
-            .and_then(|listening| network.policy().check(listening).ok());
+            .and_then(|listening| policy.check(listening).ok());
         match answer {
-            None => network.check_connect(request).map(Passage::Granted),
+            None => network.check_connect(policy, request).map(Passage::Granted),
             Some(answer) if answer.shadowed().is_none() => Ok(Passage::Answer(answer)),
-            Some(answer) => match network.check_connect(request) {
+            Some(answer) => match network.check_connect(policy, request) {
                 Ok(permit) if permit.shadowed().is_none() => Ok(Passage::Granted(permit)),
                 Ok(_) | Err(_) => Ok(Passage::Answer(answer)),
             },
@@ -183,6 +204,8 @@ impl Socket {
         options: ReceiveOptions,
     ) -> Result<Datagram, Error> {
         let wait = self.receive_wait(options.dont_wait);
+        self.may_take()?;
+        self.pace(Direction::Incoming, wait).await?;
         let mut turned_away = 0;
         loop {
             let received = self.perform(Interest::READABLE, wait, |socket| {
@@ -193,6 +216,7 @@ impl Socket {
                 return Ok(self.no_datagram());
             };
             if self.lets_in(&datagram.source)? {
+                self.take_message(datagram.data.len(), options.peek)?;
                 if !options.peek {
                     self.note_received(&datagram);
                 }
@@ -245,7 +269,9 @@ impl Socket {
         let accept = network.policy().check(self.accept_request(source)?);
         // Whom it may write to may write to it.
         let connect = match objection(&accept) {
-            Some(denial) if !is_explicit(denial) => network.check_connect(request.clone()).ok(),
+            Some(denial) if !denial.is_explicit() => network
+                .check_connect(network.policy(), request.clone())
+                .ok(),
             Some(_) | None => None,
         };
         match (accept, connect) {
@@ -282,8 +308,9 @@ impl Socket {
         let place = self.shared.inet.lock();
         let is_heard = place.correspondents.may_be_answered(&source);
         drop(place);
-        // Judged once, as long as they go on writing: a policy does not change.
-        if !is_heard && is_denied(&self.shared.network.check_connect(request)) {
+        let network = &self.shared.network;
+        // Judged once, as long as they go on writing: denies do not change.
+        if !is_heard && is_denied(&network.check_connect(network.policy(), request)) {
             return;
         }
         self.shared.inet.lock().correspondents.hear(source);

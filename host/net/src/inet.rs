@@ -5,15 +5,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use portcullis_policy::{Accept, Bind, Broadcast, Connect, Host, Join, Listen, Protocol, Purpose};
+use portcullis_policy::{
+    Accept, Bind, Broadcast, Connect, Denial, Host, Join, Listen, Permit, Policy, Protocol, Purpose,
+};
 use rustix::io::Errno;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
-use crate::correspondents::Correspondents;
+use crate::correspondents::{Correspondents, Sharers};
 use crate::datagram::Course;
 use crate::error::{Error, ErrorCode};
-use crate::network::Target;
+use crate::network::{Network, Target};
 use crate::os::inet as os;
 use crate::ready::Ready;
 use crate::socket::Socket;
@@ -21,7 +23,7 @@ use crate::wait::Wait;
 
 /// Where a socket is, in the words of the requests that put it there. The
 /// policy judges what was asked for: port zero stays zero.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) bound: Option<Bind>,
     /// What lets it accept, or receive from whoever writes.
@@ -35,9 +37,27 @@ pub(crate) struct Place {
     pub(crate) received_by: Option<Course>,
 }
 
+impl Place {
+    /// Nowhere as yet.
+    pub(crate) fn new(sharers: Sharers) -> Self {
+        Self {
+            bound: None,
+            listening: None,
+            peer: None,
+            correspondents: Correspondents::new(sharers),
+            sent_by: None,
+            received_by: None,
+        }
+    }
+}
+
 impl Socket {
     pub(crate) async fn bind_inet(&self, local: &Endpoint) -> Result<(), Error> {
-        let Target { name, addresses } = self
+        let Target {
+            name,
+            addresses,
+            policy,
+        } = self
             .target(local, |protocol, port| Purpose::Bind { protocol, port })
             .await?;
         let address = self.first_of_family(&addresses)?;
@@ -49,18 +69,9 @@ impl Socket {
             Protocol::Tcp => None,
             Protocol::Udp => Some(self.listen_request(address, name)?),
         };
-        let (policy, record) = (self.shared.network.policy(), self.record());
-        let verdict = policy.check(request);
-        let (permit, listening) = match (verdict, hears.map(|hears| policy.check(hears))) {
-            (Ok(permit), None) => (permit, None),
-            // A grant to listen is one to bind.
-            (Ok(permit), Some(Ok(listening))) => (permit, Some(listening.into_request())),
-            // It can still have an address, and hear from whom it may write to.
-            (Ok(permit), Some(Err(_))) => (permit, None),
-            (Err(_), Some(Err(denial))) | (Err(denial), None | Some(Ok(_))) => {
-                return Err(record.refuse(&denial));
-            }
-        };
+        let record = self.record();
+        let judged = self.judge_address(&policy, request, hears);
+        let (permit, listening) = judged.map_err(|denial| record.refuse(&denial))?;
         let mut place = self.shared.inet.lock();
         if place.bound.is_some() {
             return Err(ErrorCode::InvalidArgument.into());
@@ -77,6 +88,36 @@ impl Socket {
         place.bound = Some(request);
         place.listening = listening;
         Ok(())
+    }
+
+    /// Whether the socket may have an address, and what lets it listen there.
+    fn judge_address(
+        &self,
+        policy: &Policy,
+        request: Bind,
+        hears: Option<Listen>,
+    ) -> Result<(Permit<Bind>, Option<Listen>), Denial> {
+        let network = &self.shared.network;
+        let verdict = policy.check(request.clone());
+        match (
+            verdict,
+            hears.map(|hears| (policy.check(hears.clone()), hears)),
+        ) {
+            (Ok(permit), None) => Ok((permit, None)),
+            // A grant to listen is one to bind.
+            (Ok(permit), Some((Ok(listening), _))) => Ok((permit, Some(listening.into_request()))),
+            // It can still have an address, and hear from whom it may write to.
+            (Ok(permit), Some((Err(_), _))) => Ok((permit, None)),
+            (Err(denial), None | Some((Ok(_), _))) => {
+                let policy = network.second_opinion(policy, &request, denial)?;
+                Ok((policy.check(request)?, None))
+            }
+            (Err(_), Some((Err(denial), hears))) => {
+                let policy = network.second_opinion(policy, &hears, denial)?;
+                let listening = policy.check(hears)?.into_request();
+                Ok((policy.check(request)?, Some(listening)))
+            }
+        }
     }
 
     pub(crate) fn listen_inet(&self, backlog: i32) -> Result<(), Error> {
@@ -107,17 +148,17 @@ impl Socket {
         let target = self
             .target(remote, |protocol, port| Purpose::Connect { protocol, port })
             .await?;
-        let mut permits = Vec::new();
-        let mut denial = None;
-        for request in self.requests(target) {
-            match self.shared.network.check_connect(request.1) {
-                Ok(permit) => permits.push((request.0, permit)),
-                Err(refused) => denial = denial.or(Some(refused)),
-            }
-        }
-        if let (true, Some(denial)) = (permits.is_empty(), denial) {
-            return Err(self.record().refuse(&denial));
-        }
+        let network = &self.shared.network;
+        let policy = target.policy.clone();
+        let requests: Vec<_> = self.requests(target).collect();
+        let permitted = |policy: &Policy| candidates(network, policy, &requests);
+        let mut permits = match permitted(&policy) {
+            Ok(permits) => permits,
+            Err((request, denial)) => network
+                .second_opinion(&policy, &request, denial)
+                .and_then(|policy| permitted(&policy).map_err(|(_, denial)| denial))
+                .map_err(|denial| self.record().refuse(&denial))?,
+        };
         // What only passes because the policy is shadowed is for want of better.
         if permits
             .iter()
@@ -140,7 +181,8 @@ impl Socket {
                 }
                 Err(error) => last = error,
             }
-            if goes_on(last.code()) {
+            self.forget_connection();
+            if is_last(last.code()) {
                 break;
             }
             if last.code() == ErrorCode::TimedOut && candidates.peek().is_some() {
@@ -150,9 +192,12 @@ impl Socket {
         Err(last)
     }
 
-    async fn connect_to(&self, permit: &portcullis_policy::Permit<Connect>) -> Result<(), Error> {
+    async fn connect_to(&self, permit: &Permit<Connect>) -> Result<(), Error> {
         self.record().allow(permit)?;
         let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
+        if self.shared.kind != SocketType::Datagram {
+            self.begin_connection()?;
+        }
         readiness.forget();
         match os::connect(socket, self.shared.family, permit) {
             Ok(()) => return Ok(()),
@@ -171,7 +216,9 @@ impl Socket {
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
         // Linux tells how it ended to who asks again, and to nobody twice: else
         // the next connect would be answered with this one's end.
-        Ok(os::connect(socket, self.shared.family, permit)?)
+        let connected = os::connect(socket, self.shared.family, permit);
+        self.shared.check_ended()?;
+        Ok(connected?)
     }
 
     /// Joins a multicast group on an interface, by its index; zero is the one
@@ -279,6 +326,7 @@ impl Socket {
                 Ok(Target {
                     name: None,
                     addresses: vec![*address],
+                    policy: self.shared.network.policy().clone(),
                 })
             }
             Endpoint::Address(_) => Err(ErrorCode::AddressFamilyNotSupported.into()),
@@ -288,6 +336,7 @@ impl Socket {
                     return Ok(Target {
                         name: None,
                         addresses: vec![self.unspecified(port)],
+                        policy: self.shared.network.policy().clone(),
                     });
                 }
                 let host = Host::parse(host)?;
@@ -334,11 +383,37 @@ impl Socket {
     }
 }
 
-/// Whether a failed connect leaves the socket busy with an address, so that no
-/// other can be tried.
-fn goes_on(code: ErrorCode) -> bool {
+/// An address as it was written, and the permit to connect to it.
+type Candidate = (SocketAddr, Permit<Connect>);
+
+/// The permits for those of the requests that are allowed. Where none is, the
+/// first with its denial.
+fn candidates(
+    network: &Network,
+    policy: &Policy,
+    requests: &[(SocketAddr, Connect)],
+) -> Result<Vec<Candidate>, (Connect, Denial)> {
+    let (mut permits, mut refused) = (Vec::new(), None);
+    for (address, request) in requests {
+        match network.check_connect(policy, request.clone()) {
+            Ok(permit) => permits.push((*address, permit)),
+            Err(denial) => refused = refused.or(Some((request.clone(), denial))),
+        }
+    }
+    match refused {
+        Some(refused) if permits.is_empty() => Err(refused),
+        Some(_) | None => Ok(permits),
+    }
+}
+
+/// Whether no other address can be tried after a failed connect: the socket is busy
+/// with this one, or the guest may make no more connections.
+fn is_last(code: ErrorCode) -> bool {
     matches!(
         code,
-        ErrorCode::AlreadyInProgress | ErrorCode::InProgress | ErrorCode::IsConnected
+        ErrorCode::AlreadyInProgress
+            | ErrorCode::InProgress
+            | ErrorCode::IsConnected
+            | ErrorCode::LimitExceeded
     )
 }

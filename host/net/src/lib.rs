@@ -39,6 +39,7 @@
 
 mod account;
 mod address;
+mod ask;
 mod audit;
 mod batch;
 mod correspondents;
@@ -48,6 +49,7 @@ mod error;
 mod guest;
 mod hosts_file;
 mod inet;
+mod limits;
 mod network;
 mod options;
 mod os;
@@ -69,6 +71,7 @@ mod unix;
 mod wait;
 
 pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
+pub use ask::{Ask, Consent};
 pub use audit::{
     Accepted, Allowed, Audit, AuditFailure, Closed, Connected, Denied, Event, Limited, LookedUp,
     Opened, Refused, ReverseLookedUp, Silent,

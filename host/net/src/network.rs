@@ -3,19 +3,22 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose};
-
+use tokio::time::timeout;
 use tracing::{debug, error};
 
 use crate::address::{Family, SocketType};
+use crate::ask::Ask;
 use crate::audit::{Audit, AuditFailure, Event, LookedUp, Opened, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
+use crate::limits::{Budget, Usage, descriptors};
 use crate::os;
-use crate::record::{is_denied, is_explicit, objection};
-use crate::resolver::{Answer, Resolver};
+use crate::record::{Record, is_denied, objection};
+use crate::resolver::{Answer, Pending, Resolver};
 use crate::reverse::NAMELESS;
 use crate::socket::{Settings, Socket};
 
@@ -28,7 +31,9 @@ pub struct Network {
     policy: Policy,
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
+    ask: Option<Arc<dyn Ask>>,
     guest: Arc<Guest>,
+    budget: Arc<Budget>,
 }
 
 /// What a guest may attenuate with. Each request is held against all layers,
@@ -41,11 +46,17 @@ const GRANTS_LENGTH: usize = 64 * 1024;
 /// good.
 const ADDRESSES: usize = 64;
 
+/// How long a lookup may take: as long as name servers are mostly waited for,
+/// twice.
+const LOOKUP: Duration = Duration::from_secs(10);
+
 /// Where an endpoint is: its addresses, and the name they were found by.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) name: Option<Name>,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// The policy by which it was found, and by which what follows is judged.
+    pub(crate) policy: Policy,
 }
 
 impl Network {
@@ -53,16 +64,22 @@ impl Network {
     /// audit.
     pub fn new(policy: Policy) -> Self {
         Self {
+            budget: Arc::new(Budget::new(policy.limits())),
             policy,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
+            ask: None,
             guest: Arc::default(),
         }
     }
 
-    /// The same within another policy.
+    /// The same within another policy. Where that has other limits, what was
+    /// counted before does not count.
     #[must_use]
-    pub fn with_policy(self, policy: Policy) -> Self {
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        if policy.limits() != *self.budget.limits() {
+            self.budget = Arc::new(Budget::new(policy.limits()));
+        }
         Self { policy, ..self }
     }
 
@@ -84,6 +101,17 @@ impl Network {
         }
     }
 
+    /// The same with somebody who is asked before the guest is denied what it
+    /// was not granted. Only a [growing](Policy::growing) policy takes what they
+    /// grant.
+    #[must_use]
+    pub fn with_ask(self, ask: impl Ask + 'static) -> Self {
+        Self {
+            ask: Some(Arc::new(ask)),
+            ..self
+        }
+    }
+
     /// A network that allows what this one allows and one of `grants` does as
     /// well.
     ///
@@ -101,25 +129,30 @@ impl Network {
                 ),
             ));
         }
-        let mut narrower = Policy::builder();
-        for grant in grants {
-            narrower = narrower.allow(grant.as_ref());
+        match self.policy.attenuate(grants) {
+            Ok(policy) => Ok(self.clone().with_policy(policy)),
+            Err(error) => {
+                let first = error.diagnostics().first().map(ToString::to_string);
+                let message = first.unwrap_or_default();
+                Err(Error::new(ErrorCode::InvalidArgument, message))
+            }
         }
-        let narrower = narrower
-            .build()
-            .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
-        let policy = self.policy.and(&narrower);
-        Ok(Self {
-            policy,
-            ..self.clone()
-        })
     }
 
-    /// The same for another guest, which has looked nothing up yet.
+    /// The same for another guest, which has looked nothing up and used nothing
+    /// yet.
     #[must_use]
     pub fn for_another_guest(self) -> Self {
-        let guest = Arc::default();
-        Self { guest, ..self }
+        Self {
+            guest: Arc::default(),
+            budget: Arc::new(Budget::new(self.policy.limits())),
+            ..self
+        }
+    }
+
+    /// Who is asked for grants.
+    pub(crate) fn asked(&self) -> Option<&dyn Ask> {
+        self.ask.as_deref()
     }
 
     /// Where names are looked up.
@@ -130,6 +163,10 @@ impl Network {
     /// What is allowed here.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub(crate) fn guest(&self) -> &Arc<Guest> {
@@ -143,9 +180,9 @@ impl Network {
     /// See `open` in `wit/network.wit`.
     pub fn open(&self, family: Family, kind: SocketType, protocol: u16) -> Result<Socket, Error> {
         let (kind, protocol) = served(family, kind, protocol)?;
+        let usage = self.usage()?;
         let os = os::open(family, kind, protocol)?;
-        isolate(&os, family, kind)?;
-        self.adopt(os, family, kind)
+        self.adopt(os, family, kind, usage)
     }
 
     /// Opens two sockets that are connected with each other, which takes no
@@ -161,13 +198,19 @@ impl Network {
         protocol: u16,
     ) -> Result<(Socket, Socket), Error> {
         let (kind, protocol) = served(family, kind, protocol)?;
+        let usages = (self.usage()?, self.usage()?);
         let (one, other) = os::pair(family, kind, protocol)?;
-        isolate(&one, family, kind)?;
-        isolate(&other, family, kind)?;
         Ok((
-            self.adopt(one, family, kind)?,
-            self.adopt(other, family, kind)?,
+            self.adopt(one, family, kind, usages.0)?,
+            self.adopt(other, family, kind, usages.1)?,
         ))
+    }
+
+    /// Room for one more socket.
+    fn usage(&self) -> Result<Usage, Error> {
+        let room = self.budget.socket();
+        let room = room.map_err(|limit| self.record(None).exceeded(limit))?;
+        Ok(Usage::new(room))
     }
 
     fn adopt(
@@ -175,8 +218,12 @@ impl Network {
         os: socket2::Socket,
         family: Family,
         kind: SocketType,
+        usage: Usage,
     ) -> Result<Socket, Error> {
-        let socket = Socket::new(os, family, kind, self.clone(), Settings::default());
+        descriptors::check(&os)?;
+        isolate(&os, family, kind)?;
+        let settings = Settings::default();
+        let socket = Socket::new(os, family, kind, self.clone(), settings, usage);
         self.tell(Event::Opened(Opened {
             socket: socket.shared.account.socket,
             family,
@@ -222,13 +269,15 @@ impl Network {
             Host::Address(ip) => Ok(Target {
                 name: None,
                 addresses: vec![(ip, port).into()],
+                policy: self.policy.clone(),
             }),
             Host::Name(name) => {
-                let answer = self.look_up(socket, &name, purpose).await?;
+                let (answer, policy) = self.look_up(socket, &name, purpose).await?;
                 let addresses = answer.addresses.into_iter().map(|ip| (ip, port).into());
                 Ok(Target {
                     addresses: addresses.collect(),
                     name: Some(name),
+                    policy,
                 })
             }
         }
@@ -240,25 +289,33 @@ impl Network {
         socket: Option<u64>,
         name: &Name,
         purpose: Purpose,
-    ) -> Result<Answer, Error> {
+    ) -> Result<(Answer, Policy), Error> {
         let record = self.record(socket);
         let request = Lookup::new(name.clone(), purpose);
         let is_own = self.is_own(name);
         let verdict = self.policy.check(request.clone());
-        let is_silent = objection(&verdict).is_some_and(|denial| !is_explicit(denial));
-        let permit = match verdict {
+        let is_silent = objection(&verdict).is_some_and(|denial| !denial.is_explicit());
+        let judged = match verdict {
             // What the policy itself has told is no secret, and nobody is asked.
             Ok(_) | Err(_) if is_own && is_silent => None,
-            Ok(permit) => {
-                record.allow(&permit)?;
-                Some(permit)
-            }
-            Err(denial) => return Err(record.refuse(&denial)),
+            Ok(permit) => Some((permit, self.policy.clone())),
+            Err(denial) => Some(
+                self.second_opinion(&self.policy, &request, denial)
+                    .and_then(|policy| Ok((policy.check(request.clone())?, policy)))
+                    .map_err(|denial| record.refuse(&denial))?,
+            ),
         };
+        let (permit, policy) = judged.unzip();
+        if let Some(permit) = &permit {
+            record.allow(permit)?;
+        }
         let found = match (self.policy.hosts(name), permit) {
             _ if name.is_localhost() => Ok(Answer::forever(loopback())),
             (Some(addresses), _) => Ok(Answer::forever(addresses.to_vec())),
-            (None, Some(permit)) => self.resolver.look_up(permit).await,
+            (None, Some(permit)) => {
+                self.within_limits(record, || self.resolver.look_up(permit))
+                    .await
+            }
             (None, None) => Err(ErrorCode::NameNotFound.into()),
         };
         let mut found = match found {
@@ -286,7 +343,21 @@ impl Network {
         if !name.is_localhost() {
             self.guest.pins.add(name, &answer);
         }
-        Ok(answer)
+        Ok((answer, policy.unwrap_or_else(|| self.policy.clone())))
+    }
+
+    /// Asks the resolver, as often and for as long as may be.
+    pub(crate) async fn within_limits<'a, T>(
+        &'a self,
+        record: Record<'_>,
+        lookup: impl FnOnce() -> Pending<'a, T>,
+    ) -> Result<T, Error> {
+        let begun = self.budget.begin_lookup();
+        begun.map_err(|limit| record.exceeded(limit))?;
+        match timeout(LOOKUP, lookup()).await {
+            Ok(found) => found,
+            Err(_) => Err(ErrorCode::NameTemporaryFailure.into()),
+        }
     }
 
     /// Whether a name is that of the machine, as the policy tells it.
@@ -298,16 +369,20 @@ impl Network {
     /// what a name led to before; then it is judged by that name as well: its
     /// grants allow it, and its denies refuse it, as those of the names that it
     /// is an alias of do.
-    pub(crate) fn check_connect(&self, request: Connect) -> Result<Permit<Connect>, Denial> {
-        let mut verdict = self.policy.check(request.clone());
+    pub(crate) fn check_connect(
+        &self,
+        policy: &Policy,
+        request: Connect,
+    ) -> Result<Permit<Connect>, Denial> {
+        let mut verdict = policy.check(request.clone());
         if request.name().is_none() {
             for pin in self.guest.pins.of(request.address().ip()) {
-                let named = self.policy.check(request.clone().named(pin.name));
+                let named = policy.check(request.clone().named(pin.name));
                 if is_denied(&named) {
                     return named;
                 }
                 for alias in pin.chain.iter() {
-                    let aliased = self.policy.check(request.clone().named(alias.clone()));
+                    let aliased = policy.check(request.clone().named(alias.clone()));
                     if is_denied(&aliased) {
                         return aliased;
                     }

@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use portcullis_policy::{Denial, Permit, Reason, Request};
+use portcullis_policy::{Denial, Permit, Request};
 
-use crate::audit::{Allowed, Denied, Event, Refused};
+use crate::audit::{Allowed, Denied, Event, Limited, Refused};
 use crate::error::Error;
+use crate::limits::Limit;
 use crate::network::Network;
 use crate::socket::Socket;
 
@@ -29,10 +30,10 @@ impl Network {
 }
 
 impl Record<'_> {
-    /// Asks the policy.
-    pub(crate) fn check<R: Request>(self, request: R) -> Result<Permit<R>, Error> {
-        match self.network.policy().check(request) {
-            Ok(permit) => self.allow(&permit).map(|()| permit),
+    /// Asks the policy, and whoever may grant what it does not.
+    pub(crate) fn check<R: Request + Clone>(self, request: R) -> Result<Permit<R>, Error> {
+        match self.network.judge(request) {
+            Ok((permit, _)) => self.allow(&permit).map(|()| permit),
             Err(denial) => Err(self.refuse(&denial)),
         }
     }
@@ -50,8 +51,8 @@ impl Record<'_> {
         request: R,
     ) -> Result<(), Error> {
         match self.network.policy().check(request) {
-            Err(denial) if is_explicit(&denial) => Err(self.refuse_as(asked, &denial)),
-            Ok(permit) if permit.shadowed().is_some_and(is_explicit) => self.allow(&permit),
+            Err(denial) if denial.is_explicit() => Err(self.refuse_as(asked, &denial)),
+            Ok(permit) if permit.shadowed().is_some_and(Denial::is_explicit) => self.allow(&permit),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -78,6 +79,16 @@ impl Record<'_> {
             self.allow(real)?;
         }
         Ok(())
+    }
+
+    /// Tells of a limit that was reached: the audit, and then the guest.
+    pub(crate) fn exceeded(self, limit: Limit) -> Error {
+        let told = self.network.tell(Event::Limited(Limited {
+            socket: self.socket,
+            limit: limit.name(),
+            value: limit.value(),
+        }));
+        told.err().unwrap_or_else(|| limit.error())
     }
 
     /// Tells of a denial: the audit all of it, the guest as much as it may know.
@@ -113,11 +124,6 @@ impl Socket {
     }
 }
 
-/// Whether a deny decided, rather than the want of a grant.
-pub(crate) fn is_explicit(denial: &Denial) -> bool {
-    matches!(denial.reason(), Reason::DeniedBy { .. })
-}
-
 /// What the policy has against a request, though it be shadowed.
 pub(crate) fn objection<R: Request>(verdict: &Result<Permit<R>, Denial>) -> Option<&Denial> {
     match verdict {
@@ -128,5 +134,5 @@ pub(crate) fn objection<R: Request>(verdict: &Result<Permit<R>, Denial>) -> Opti
 
 /// Whether a deny decides, or would if the policy were not shadowed.
 pub(crate) fn is_denied<R: Request>(verdict: &Result<Permit<R>, Denial>) -> bool {
-    objection(verdict).is_some_and(is_explicit)
+    objection(verdict).is_some_and(Denial::is_explicit)
 }

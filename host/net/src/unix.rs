@@ -7,20 +7,21 @@
 use std::io;
 
 use portcullis_policy::{
-    BindUnix, ConnectUnix, Denial, ListenUnix, Permit, UnixKind, UnixName, UnixNameError,
+    BindUnix, ConnectUnix, Denial, ListenUnix, Permit, Policy, UnixKind, UnixName, UnixNameError,
 };
 
 use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
-use crate::correspondents::Correspondents;
+use crate::correspondents::{Correspondents, Sharers};
 use crate::error::{Error, ErrorCode};
+use crate::limits::Direction;
 use crate::os::unix::{self as os, Located, Passage};
-use crate::record::{is_denied, is_explicit, objection};
+use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
 use crate::wait::{Pauses, Wait};
 
 /// Where a socket is, in the words of the requests that put it there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Place {
     bound: Option<Bound>,
     /// What lets it accept, or receive from whoever writes.
@@ -35,6 +36,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Nowhere as yet.
+    pub(crate) fn new(sharers: Sharers) -> Self {
+        Self {
+            bound: None,
+            listening: None,
+            correspondents: Correspondents::new(sharers),
+            sent_to: None,
+            received_from: None,
+            is_hearing: false,
+        }
+    }
+
     /// The name that the socket was given, where the kernel may know it by
     /// another.
     pub(crate) fn name(&self) -> Option<SocketAddress> {
@@ -75,11 +88,11 @@ impl Socket {
             address @ (UnixAddress::Abstract(_) | UnixAddress::Path(_)) => name(address)?,
         };
         let record = self.record();
-        let judged = self.judge_bind(&asked);
-        let (permit, hears) = judged.map_err(|denial| record.refuse(&denial))?;
+        let judged = self.judge_bind(self.shared.network.policy(), &asked);
+        let (permit, hears, policy) = judged.map_err(|denial| record.refuse(&denial))?;
         let located = Located::folder(&asked)?;
-        let judged = self.judge_bind(located.name());
-        let (real, really_hears) =
+        let judged = self.judge_bind(&policy, located.name());
+        let (real, really_hears, _) =
             judged.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
         let mut place = self.shared.unix.lock();
         if place.bound.is_some() {
@@ -100,16 +113,22 @@ impl Socket {
     /// Whether the socket may have a name, and what lets it listen there.
     fn judge_bind(
         &self,
+        policy: &Policy,
         name: &UnixName,
-    ) -> Result<(Permit<BindUnix>, Option<ListenUnix>), Denial> {
-        let (kind, policy) = (self.unix_kind(), self.shared.network.policy());
-        let listening = policy.check(ListenUnix::new(kind, name.clone()));
-        match (policy.check(BindUnix::new(kind, name.clone())), listening) {
-            (Ok(permit), listening) => Ok((permit, listening.ok().map(Permit::into_request))),
+    ) -> Result<(Permit<BindUnix>, Option<ListenUnix>, Policy), Denial> {
+        let (kind, network) = (self.unix_kind(), &self.shared.network);
+        let bind = BindUnix::new(kind, name.clone());
+        let listen = ListenUnix::new(kind, name.clone());
+        let policy = match (policy.check(bind.clone()), policy.check(listen.clone())) {
+            (Ok(_), _) => policy.clone(),
             // A datagram socket that is bound is there to listen.
-            (Err(_), Err(denial)) if kind == UnixKind::Datagram => Err(denial),
-            (Err(denial), _) => Err(denial),
-        }
+            (Err(_), Err(denial)) if kind == UnixKind::Datagram => {
+                network.second_opinion(policy, &listen, denial)?
+            }
+            (Err(denial), _) => network.second_opinion(policy, &bind, denial)?,
+        };
+        let listening = policy.check(listen).ok().map(Permit::into_request);
+        Ok((policy.check(bind)?, listening, policy))
     }
 
     pub(crate) fn listen_unix(&self, backlog: i32) -> Result<(), Error> {
@@ -118,11 +137,11 @@ impl Socket {
             return Err(ErrorCode::InvalidArgument.into());
         };
         let (kind, record) = (self.unix_kind(), self.record());
-        let policy = self.shared.network.policy();
-        let permit = policy.check(ListenUnix::new(kind, asked));
-        let permit = permit.map_err(|denial| record.refuse(&denial))?;
-        let real = policy.check(ListenUnix::new(kind, real));
-        let real = real.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
+        let network = &self.shared.network;
+        let permit = network.judge(ListenUnix::new(kind, asked));
+        let (permit, policy) = permit.map_err(|denial| record.refuse(&denial))?;
+        let real = network.judge_by(&policy, ListenUnix::new(kind, real));
+        let (real, _) = real.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
         record.allow_both(&permit, &real)?;
         self.shared.readiness.forget();
         os::listen(&self.shared.os, backlog, &permit, &real)?;
@@ -139,9 +158,16 @@ impl Socket {
             false,
             send_timeout.map(|time| Wait::from_now(time, ErrorCode::WouldBlock)),
         );
+        if self.unix_kind() == UnixKind::Stream {
+            self.begin_connection()?;
+        }
         // Nothing wakes somebody who waits for room in a listener's queue.
-        self.persist(wait, |socket| os::connect(socket, &permit, &located))
-            .await
+        let connected = self.persist(wait, |socket| os::connect(socket, &permit, &located));
+        let connected = connected.await;
+        if connected.is_err() {
+            self.forget_connection();
+        }
+        connected
     }
 
     /// Finds what an endpoint leads to, and asks whether it may be connected to:
@@ -152,12 +178,12 @@ impl Socket {
         remote: &Endpoint,
     ) -> Result<(Permit<ConnectUnix>, Permit<ConnectUnix>, Located), Error> {
         let (kind, record) = (self.unix_kind(), self.record());
-        let policy = self.shared.network.policy();
-        let asked = policy.check(ConnectUnix::new(kind, name(unix_address(remote)?)?));
-        let asked = asked.map_err(|denial| record.refuse(&denial))?;
+        let network = &self.shared.network;
+        let asked = network.judge(ConnectUnix::new(kind, name(unix_address(remote)?)?));
+        let (asked, policy) = asked.map_err(|denial| record.refuse(&denial))?;
         let located = Located::socket(asked.request().name())?;
-        let real = policy.check(ConnectUnix::new(kind, located.name().clone()));
-        let real = real.map_err(|denial| record.refuse_as(asked.request(), &denial))?;
+        let real = network.judge_by(&policy, ConnectUnix::new(kind, located.name().clone()));
+        let (real, _) = real.map_err(|denial| record.refuse_as(asked.request(), &denial))?;
         Ok((asked, real, located))
     }
 
@@ -180,8 +206,11 @@ impl Socket {
             }
         };
         let (flags, wait) = (options.flags(), self.send_wait(options.dont_wait));
+        self.pace(Direction::Outgoing, wait).await?;
         // Nothing wakes somebody who waits for room in another's queue.
-        let sent = self.persist(wait, |socket| os::send_to(socket, data, flags, &passage));
+        let sent = self.persist(wait, |socket| {
+            self.move_message(data, || os::send_to(socket, data, flags, &passage))
+        });
         let sent = sent.await?;
         self.shared.account.sent.add_datagram(sent);
         Ok(sent)
@@ -248,7 +277,7 @@ impl Socket {
             let against = objection(&asked).or(objection(&real)).cloned();
             let passage = against.as_ref().map(|denial| match &connect {
                 // Whom it may write to may write to it.
-                Some(Ok(permit)) if !is_explicit(denial) => Some(permit),
+                Some(Ok(permit)) if !denial.is_explicit() => Some(permit),
                 Some(_) | None => None,
             });
             match (asked, real, passage.flatten()) {
@@ -310,6 +339,7 @@ impl Socket {
         self.shared.network.must_be_audited()?;
         let mut pauses = Pauses::new();
         loop {
+            self.shared.check_ended()?;
             let blocked: Error = match call(&self.shared.os) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => error.into(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

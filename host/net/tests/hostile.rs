@@ -243,6 +243,45 @@ async fn a_crowd_of_refused_peers_does_not_outlast_a_timeout() {
     crowd.join().unwrap();
 }
 
+#[tokio::test]
+async fn a_chosen_port_is_denied_by_a_ceiling_and_by_the_host() {
+    let ceiling =
+        "version = 1\nallow = [\"listen tcp://*:*\"]\ndeny = [\"listen tcp://*:1-65535\"]";
+    // The inner layer has no grant for the port that comes, and no deny.
+    let granted = Policy::builder().allow("listen tcp://127.0.0.1:0");
+    let kept = granted.clone().build().unwrap();
+    for policy in [
+        granted.ceiling("ceiling", ceiling).build().unwrap(),
+        kept.denying(&["listen tcp://*:1-65535"]).unwrap(),
+    ] {
+        let network = Network::new(policy);
+        let socket = stream(&network, Family::Inet);
+        socket.bind(&at("127.0.0.1:0")).await.unwrap();
+        assert_eq!(code(socket.listen(None)), Some(ErrorCode::AccessDenied));
+        let opened = network.preopen("tcp://127.0.0.1:0").await;
+        assert!(opened.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_opened_for_a_guest_stays_below_the_ceiling() {
+    let ceiling = "version = 1\nallow = [\"listen tcp://127.0.0.1:0\"]";
+    let policy = Policy::builder().ceiling("ceiling", ceiling).build();
+    let network = Network::new(policy.unwrap());
+    assert!(network.preopen("tcp://127.0.0.1:0").await.is_ok());
+    assert!(network.preopen("tcp://127.0.0.2:0").await.is_err());
+}
+
+#[test]
+fn a_mistake_in_attenuating_is_told_on_one_line_and_names_the_grant() {
+    let network = network(&["connect tcp://any:*"], &[]);
+    let error = network.attenuate(&["connect tcp://a\n:1"]).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "grant 'connect tcp://a\\n:1': '\\n' does not belong in a name"
+    );
+}
+
 #[test]
 fn attenuation_is_bounded() {
     let network = network(&["connect tcp://any:*"], &[]);

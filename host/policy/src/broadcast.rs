@@ -36,21 +36,27 @@ impl Broadcast {
         ADDRESS
     }
 
-    fn grant() -> SocketGrant {
+    fn grant(ports: Ports) -> SocketGrant {
         SocketGrant {
             verb: Verb::Connect,
             protocol: Protocol::Udp,
             host: HostPattern::Addresses(ADDRESS.into()),
-            ports: Ports::All,
+            ports,
             from: None,
             within: None,
         }
+    }
+
+    /// Whatever port is granted does, and nothing can be sent to port 0: where
+    /// datagrams go is for their own grants to say.
+    fn remedy() -> SocketGrant {
+        Self::grant(Ports::from(0))
     }
 }
 
 impl Request for Broadcast {
     fn narrowest(&self) -> Option<Grant> {
-        Some(Self::grant().into())
+        Some(Self::remedy().into())
     }
 }
 
@@ -63,7 +69,7 @@ impl Decide for Broadcast {
         }
         match grants.covering_somewhere(ADDRESS) {
             Some(grant) => Ok(Some(grant.into())),
-            None => Err(Refusal::new(layer.no_grant(differences), Self::grant())),
+            None => Err(Refusal::new(layer.no_grant(differences), Self::remedy())),
         }
     }
 }
@@ -84,6 +90,6 @@ fn differences(grant: &Grant) -> Option<Differences> {
 
 impl fmt::Display for Broadcast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Self::grant().fmt(f)
+        Self::grant(Ports::All).fmt(f)
     }
 }

@@ -1,18 +1,21 @@
 //! Building a policy out of files and flags. It must not read the files: they
 //! come as text.
 
+use std::sync::Arc;
+
 use crate::diagnostic::Diagnostic;
 use crate::draft::Draft;
 use crate::file;
 use crate::quoted::Quoted;
 use crate::socket_grant::Role;
-use crate::{Limits, Policy, PolicyError};
+use crate::{Limits, Origin, Policy, PolicyError};
 
 /// Collects grants and denies into one [`Policy`]. What is given more than
 /// once adds up, in any order.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyBuilder {
     draft: Draft,
+    ceilings: Vec<(Arc<str>, Draft)>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -42,6 +45,40 @@ impl PolicyBuilder {
         self
     }
 
+    /// Adds a ceiling: a policy file that bounds whatever else is said here.
+    /// Only what it grants as well is allowed, its denies hold, and its limits.
+    /// Each of several bounds by itself.
+    ///
+    /// ```
+    /// # use portcullis_policy::{Connect, Policy, Protocol};
+    /// let policy = Policy::builder()
+    ///     .ceiling("operator.toml", r#"
+    ///         version = 1
+    ///         allow = ["connect tcp://10.0.0.0/8:443"]
+    ///     "#)
+    ///     .allow("connect tcp://any:*")
+    ///     .build()?;
+    /// let check = |address| Ok::<_, Box<dyn std::error::Error>>(
+    ///     policy.check(Connect::new(Protocol::Tcp, str::parse(address)?)).map(drop)
+    /// );
+    /// assert!(check("10.0.0.5:443")?.is_ok());
+    /// assert_eq!(
+    ///     check("10.0.0.5:80")?.unwrap_err().to_string(),
+    ///     "connect tcp://10.0.0.5:80: the ceiling operator.toml: no grant covers it; \
+    ///      nearest: connect tcp://10.0.0.0/8:443 (port differs)"
+    /// );
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn ceiling(mut self, place: &str, text: &str) -> Self {
+        let mut draft = Draft::default();
+        let mistakes = file::read(&mut draft, text);
+        self.diagnostics
+            .extend(Diagnostic::in_file(place, text, mistakes));
+        self.ceilings.push((place.into(), draft));
+        self
+    }
+
     /// Adds a grant.
     #[must_use]
     pub fn allow(self, text: &str) -> Self {
@@ -66,7 +103,26 @@ impl PolicyBuilder {
         if !self.diagnostics.is_empty() {
             return Err(PolicyError::new(self.diagnostics));
         }
-        Ok(Policy::new(self.draft.layer()))
+        let policy = Policy::new(self.draft.layer(Origin::Policy));
+        let ceilings = self.ceilings.into_iter().rev();
+        Ok(ceilings.fold(policy, |policy, (place, draft)| {
+            Policy::new(draft.layer(Origin::Ceiling { place })).and(&policy)
+        }))
+    }
+
+    /// A draft of one list, of texts that are called `what`.
+    pub(crate) fn of(
+        what: &str,
+        role: Role,
+        texts: &[impl AsRef<str>],
+    ) -> Result<Draft, PolicyError> {
+        let builder = (texts.iter()).fold(Self::default(), |builder, text| {
+            builder.flag(what, role, text.as_ref())
+        });
+        match builder.diagnostics.is_empty() {
+            true => Ok(builder.draft),
+            false => Err(PolicyError::new(builder.diagnostics)),
+        }
     }
 
     fn flag(mut self, flag: &str, role: Role, text: &str) -> Self {

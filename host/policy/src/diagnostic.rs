@@ -61,7 +61,7 @@ impl PolicyError {
     }
 }
 
-/// Each mistake on a line of its own, its hint on the next.
+/// Each mistake on a line of its own.
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, diagnostic) in self.diagnostics.iter().enumerate() {
@@ -76,6 +76,7 @@ impl fmt::Display for PolicyError {
 
 impl std::error::Error for PolicyError {}
 
+/// On one line: the place, the reason, and the hint after a semicolon.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)?;
@@ -84,7 +85,7 @@ impl fmt::Display for Diagnostic {
         }
         write!(f, ": {}", self.reason)?;
         match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
+            Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }
     }

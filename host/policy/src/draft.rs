@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::grant::Kind;
 use crate::layer::Layer;
 use crate::socket_grant::Role;
-use crate::{Grant, GrantError, Limits, Name};
+use crate::{Grant, GrantError, Limits, Name, Origin};
 
 /// The parts of a layer, collected.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +30,9 @@ impl Draft {
     }
 
     /// Compiles it.
-    pub(crate) fn layer(self) -> Layer {
+    pub(crate) fn layer(self, origin: Origin) -> Layer {
         Layer::new(
+            origin,
             self.allow,
             &self.deny,
             self.limits,

@@ -54,7 +54,7 @@ impl Endpoint {
 
     /// The whole decision about the endpoint.
     pub(crate) fn decide(&self, layer: &Layer, verb: Verb) -> Verdict {
-        layer.decide(verb, &self.query(), || self.grant(verb).into())
+        layer.decide(verb, &self.query(), |verb| self.grant(verb).into())
     }
 
     pub(crate) fn query(&self) -> Query<'_> {
@@ -121,6 +121,10 @@ impl Question for Query<'_> {
             class: Group::of(address),
             grant: grant.into(),
         })
+    }
+
+    fn has_listeners(&self) -> bool {
+        self.protocol == Protocol::Tcp
     }
 
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences> {

@@ -8,6 +8,7 @@ use crate::name_pattern::NamePattern;
 use crate::parser;
 use crate::socket_grant::SocketGrant;
 use crate::unix_grant::UnixGrant;
+use crate::verb::Verb;
 
 /// One line of policy text, parsed: `connect tcp://db.internal:5432`.
 ///
@@ -57,6 +58,14 @@ impl Grant {
     /// destination the unspecified address is loopback.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
         parser::grant(text)
+    }
+
+    pub(crate) fn is_of(&self, verb: Verb) -> bool {
+        match &self.0 {
+            Kind::Resolve(_) => false,
+            Kind::Socket(grant) => grant.verb == verb,
+            Kind::Unix(grant) => grant.verb == verb,
+        }
     }
 
     pub(crate) fn kind(&self) -> &Kind {

@@ -3,19 +3,20 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::nearest::{Differences, Nearest};
 use crate::question::Question;
-use crate::request::{Refusal, Verdict};
+use crate::request::{Refusal, Remedy, Verdict};
 use crate::rules::Rules;
 use crate::socket_grant::Role;
 use crate::verb::Verb;
-use crate::{Grant, Limits, Name, Reason};
+use crate::{Grant, Limits, Name, Origin, Reason};
 
-/// What one builder built.
-#[derive(Debug, Default)]
+/// The grants, the denies and the rest of one origin.
+#[derive(Debug)]
 pub struct Layer {
+    pub(crate) origin: Origin,
     pub(crate) allow: Rules,
     pub(crate) deny: Arc<Rules>,
     /// The allows once more, in order: to find the nearest one for a denial.
@@ -25,6 +26,8 @@ pub struct Layer {
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
     /// `hosts` the other way round; of each address, the names in order.
     pub(crate) hosts_by_address: HashMap<IpAddr, Vec<Name>>,
+    /// The layer with what it was granted since, where it can be.
+    growth: Option<RwLock<Option<Arc<Layer>>>>,
 }
 
 /// What the rules say to a question.
@@ -36,6 +39,7 @@ pub(crate) enum Ruling {
 
 impl Layer {
     pub(crate) fn new(
+        origin: Origin,
         allow: Vec<Grant>,
         deny: &[Grant],
         limits: Limits,
@@ -43,6 +47,7 @@ impl Layer {
         hosts: HashMap<Name, Vec<IpAddr>>,
     ) -> Self {
         Self {
+            origin,
             allow: Rules::new(Role::Allow, &allow),
             deny: Arc::new(Rules::new(Role::Deny, deny)),
             allowed: allow,
@@ -50,13 +55,58 @@ impl Layer {
             host_name,
             hosts_by_address: by_address(&hosts),
             hosts,
+            growth: None,
         }
     }
 
-    /// The same but for its grants, of which there is only this one.
+    /// The same but for its grants, of which there is only this one: for a
+    /// socket that is opened for the guest.
     pub(crate) fn granting(&self, grant: &Grant) -> Self {
-        let allowed = vec![grant.clone()];
+        self.allowing(Origin::Socket, vec![grant.clone()])
+    }
+
+    /// The same, but it can be granted more while it is in use.
+    pub(crate) fn growing(&self) -> Self {
         Self {
+            growth: Some(RwLock::default()),
+            ..self.allowing(self.origin.clone(), self.allowed.clone())
+        }
+    }
+
+    /// The layer as it has grown by now; none if it has not.
+    pub(crate) fn grown(&self) -> Option<Arc<Self>> {
+        let growth = self.growth.as_ref()?;
+        growth
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The layer as it would be with one more grant; none if it cannot grow.
+    pub(crate) fn supposing(&self, grant: &Grant) -> Option<Self> {
+        self.growth.as_ref()?;
+        let grown = self.grown();
+        let now = grown.as_deref().unwrap_or(self);
+        let mut allowed = now.allowed.clone();
+        allowed.push(grant.clone());
+        Some(Self {
+            growth: Some(RwLock::default()),
+            ..self.allowing(self.origin.clone(), allowed)
+        })
+    }
+
+    /// Grants one thing more, if the layer can grow.
+    pub(crate) fn grow(&self, grant: &Grant) {
+        let supposed = self.supposing(grant);
+        if let (Some(growth), Some(supposed)) = (&self.growth, supposed) {
+            *growth.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(supposed));
+        }
+    }
+
+    /// The same but for whose it is and its grants.
+    fn allowing(&self, origin: Origin, allowed: Vec<Grant>) -> Self {
+        Self {
+            origin,
             allow: Rules::new(Role::Allow, &allowed),
             deny: Arc::clone(&self.deny),
             allowed,
@@ -64,22 +114,43 @@ impl Layer {
             host_name: self.host_name.clone(),
             hosts: self.hosts.clone(),
             hosts_by_address: self.hosts_by_address.clone(),
+            growth: None,
         }
     }
 
     /// The whole decision about what one question asks. `remedy` is the
-    /// narrowest grant that covers it.
+    /// narrowest grant that covers it, of a verb.
     pub(crate) fn decide(
         &self,
         verb: Verb,
         question: &impl Question,
-        remedy: impl FnOnce() -> Grant,
+        remedy: impl Fn(Verb) -> Grant,
     ) -> Verdict {
         match self.ruling(verb, question) {
             Ruling::Denied(deny) => Err(Refusal::denied(deny)),
             Ruling::Granted(grant) => Ok(Some(grant)),
-            Ruling::Silent => Err(Refusal::new(self.silence(verb, question), remedy())),
+            Ruling::Silent => {
+                let reason = self.silence(verb, question);
+                let remedy = match self.is_likely_to_listen(verb, question, &reason) {
+                    true => Remedy {
+                        grant: remedy(Verb::Listen),
+                        to_bind: Some(remedy(verb)),
+                    },
+                    false => remedy(verb).into(),
+                };
+                Err(Refusal::new(reason, remedy))
+            }
         }
+    }
+
+    /// Whether what is bound is better granted as a listener: a server binds
+    /// first, and few other sockets do. Not if that would not help, nor where
+    /// somebody thought of binding.
+    fn is_likely_to_listen(&self, verb: Verb, question: &impl Question, reason: &Reason) -> bool {
+        verb == Verb::Bind
+            && question.has_listeners()
+            && reason.grant().is_none_or(|grant| !grant.is_of(verb))
+            && self.denial(Verb::Listen, question).is_none()
     }
 
     pub(crate) fn ruling(&self, verb: Verb, question: &impl Question) -> Ruling {

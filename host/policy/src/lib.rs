@@ -29,9 +29,10 @@
 //! # What a policy means
 //!
 //! - No match is a denial. A deny that matches wins over every grant. The
-//!   empty policy allows nothing. Where policies are joined with
-//!   [`Policy::and`], each must allow, and the first that does not is the one
-//!   that is reported.
+//!   empty policy allows nothing. Where policies are joined (under a
+//!   [ceiling](PolicyBuilder::ceiling), by a guest that
+//!   [attenuates](Policy::attenuate) its network), each must allow; a denial
+//!   says which does not.
 //! - Addresses are compared in one canonical form ([`canonical`]), names in
 //!   theirs ([`Name`]), names of unix sockets in theirs ([`UnixName`]).
 //!
@@ -121,6 +122,7 @@ mod diagnostic;
 mod draft;
 mod embedded;
 mod endpoint;
+mod everything;
 mod file;
 mod fragment;
 mod grant;
@@ -130,6 +132,7 @@ mod host;
 mod host_pattern;
 mod join;
 mod layer;
+mod learner;
 mod limits;
 mod listen;
 mod listen_unix;
@@ -140,6 +143,7 @@ mod name_pattern;
 mod nearest;
 mod network_index;
 mod opening;
+mod origin;
 mod parser;
 mod percent;
 mod permit;
@@ -182,6 +186,7 @@ pub use grant_error::GrantError;
 pub use group::Group;
 pub use host::Host;
 pub use join::Join;
+pub use learner::{Learner, Lesson};
 pub use limits::Limits;
 pub use listen::Listen;
 pub use listen_unix::ListenUnix;
@@ -189,6 +194,7 @@ pub use lookup::{Lookup, Purpose};
 pub use name::{Name, NameError};
 pub use nearest::{Difference, Nearest};
 pub use opening::{Act, Opening, Place};
+pub use origin::Origin;
 pub use permit::Permit;
 pub use policy::Policy;
 pub use protocol::Protocol;

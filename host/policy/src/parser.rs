@@ -174,6 +174,11 @@ fn in_out_of_place(verb: Verb, host: &HostPattern) -> Option<&'static str> {
 }
 
 fn unknown_clause(word: Fragment<'_>) -> GrantError {
+    if word.text.contains("://") {
+        return word
+            .error("a grant has one endpoint")
+            .hint("write a grant for each");
+    }
     word.error(format!("`{}` has no place in a grant", Quoted(word.text)))
         .suggest(did_you_mean(word.text, &["from", "in"]))
         .suggest(Some(

@@ -5,18 +5,41 @@ use std::iter;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::draft::Draft;
+use crate::everything::everything;
 use crate::layer::Layer;
-use crate::{Canonical, Denial, Grant, Limits, Name, Permit, PolicyBuilder, Request};
+use crate::request::Refusal;
+use crate::socket_grant::Role;
+use crate::{
+    Canonical, Denial, Grant, Limits, Name, Origin, Permit, PolicyBuilder, PolicyError, Reason,
+    Request,
+};
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
 ///
 /// Cheap to clone. The default policy allows nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
-    outer: Arc<Layer>,
-    inner: Arc<[Arc<Layer>]>,
-    /// How many of the layers let everything pass, from the outermost on.
-    shadowed: usize,
+    outer: Level,
+    inner: Arc<[Level]>,
+}
+
+/// Where a layer stands in a policy.
+#[derive(Clone, Debug)]
+struct Level {
+    layer: Arc<Layer>,
+    shadow: Shadow,
+}
+
+/// Whether a layer lets pass what it does not allow, and only tells of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Shadow {
+    /// All of it.
+    All,
+    /// What no deny matches.
+    Grants,
+    /// Nothing.
+    Nothing,
 }
 
 impl Policy {
@@ -27,38 +50,93 @@ impl Policy {
 
     pub(crate) fn new(layer: Layer) -> Self {
         Self {
-            outer: Arc::new(layer),
+            outer: Level::new(layer),
             inner: Arc::default(),
-            shadowed: 0,
         }
     }
 
-    /// Decides about a request: every layer must allow it, and the first that
-    /// does not is reported.
+    /// Decides about a request: every layer must allow it. The first that does
+    /// not gives the reason.
     pub fn check<R: Request>(&self, request: R) -> Result<Permit<R>, Denial> {
-        let (mut grant, mut shadowed) = (None, None);
-        for (index, layer) in self.layers().enumerate() {
-            match request.decide(layer) {
+        let mut grant = None;
+        let (mut denied, mut shadowed) = (None, None);
+        for Level { layer, shadow } in self.levels() {
+            // The guest can stack these, and they would say the same.
+            let before: &Option<Denial> = match shadow {
+                Shadow::Nothing => &denied,
+                Shadow::All | Shadow::Grants => &shadowed,
+            };
+            if layer.origin == Origin::Attenuated
+                && let Some(denial) = before
+                && denial.origins().any(|origin| *origin == layer.origin)
+            {
+                continue;
+            }
+            let grown = layer.grown();
+            match request.decide(grown.as_deref().unwrap_or(layer)) {
                 Ok(allowing) => grant = allowing,
                 Err(refusal) => {
-                    let denial = Denial::new(&request, refusal);
-                    if index >= self.shadowed {
-                        return Err(denial);
+                    let denial = match shadow.passes(&refusal) {
+                        true => &mut shadowed,
+                        false => &mut denied,
+                    };
+                    match denial {
+                        Some(denial) => denial.add(&layer.origin, refusal),
+                        None => *denial = Some(Denial::new(&request, &layer.origin, refusal)),
                     }
-                    shadowed = shadowed.or(Some(denial));
                 }
             }
         }
-        Ok(Permit::new(request, grant, shadowed))
+        match denied {
+            Some(denial) => Err(denial),
+            None => Ok(Permit::new(request, grant, shadowed)),
+        }
     }
 
     /// The policy that lets everything pass and tells of each permit what would
-    /// have been the denial: to try a policy out, and to learn one. Layers that
-    /// [`Policy::and`] adds to it deny as ever.
+    /// have been the denial: to try a policy out, and to learn one. Its ceilings
+    /// and the host's own denies hold all the same, and layers that are added
+    /// to it deny as ever.
     #[must_use]
-    pub fn shadowed(mut self) -> Self {
-        self.shadowed = self.depth();
-        self
+    pub fn shadowed(self) -> Self {
+        self.shadowed_as(Shadow::All)
+    }
+
+    /// The same, but what a deny matches is denied as ever: to learn what is to
+    /// be granted, where it is known what is not to be.
+    #[must_use]
+    pub fn shadowed_but_for_denies(self) -> Self {
+        self.shadowed_as(Shadow::Grants)
+    }
+
+    /// The policy that can be granted more while it is in use, by
+    /// [`Policy::grow`]. Its ceilings and the host's own denies hold all the
+    /// same, and layers that are added to it stay as they are.
+    #[must_use]
+    pub fn growing(self) -> Self {
+        self.map(|level| match level.layer.origin {
+            Origin::Policy => level.with_layer(level.layer.growing()),
+            Origin::Attenuated | Origin::Ceiling { .. } | Origin::Host | Origin::Socket => {
+                level.clone()
+            }
+        })
+    }
+
+    /// Grants one thing more, in every clone of the policy and in what was made
+    /// from it. Only a [growing](Policy::growing) policy takes it.
+    pub fn grow(&self, grant: &Grant) {
+        self.layers().for_each(|layer| layer.grow(grant));
+    }
+
+    /// The policy as it would be if it were granted one thing more: to see
+    /// whether that would do, and to allow it once. It grows apart.
+    #[must_use]
+    pub fn supposing(&self, grant: &Grant) -> Self {
+        self.clone()
+            .map(|level| match level.layer.supposing(grant) {
+                Some(supposed) => level.with_layer(supposed),
+                None => level.clone(),
+            })
     }
 
     /// The policy that allows only what both allow: this one's layers, and
@@ -66,28 +144,59 @@ impl Policy {
     #[must_use]
     pub fn and(&self, narrower: &Self) -> Self {
         Self {
-            outer: Arc::clone(&self.outer),
-            inner: self
-                .inner
-                .iter()
-                .chain(narrower.layers())
+            outer: self.outer.clone(),
+            inner: (self.inner.iter())
+                .chain(narrower.levels())
                 .cloned()
                 .collect(),
-            shadowed: self.shadowed,
         }
     }
 
+    /// The policy that allows what this one allows and one of `grants` does as
+    /// well: for a guest that keeps itself from the rest.
+    pub fn attenuate(&self, grants: &[impl AsRef<str>]) -> Result<Self, PolicyError> {
+        let narrower = PolicyBuilder::of("grant", Role::Allow, grants)?;
+        Ok(self.and(&Self::new(narrower.layer(Origin::Attenuated))))
+    }
+
+    /// The policy that also denies this, whatever is granted: for what a host
+    /// keeps every guest from, such as the port that it serves its own metrics
+    /// on. No grant overrides it, nor a socket that is opened for the guest, nor
+    /// a policy that is [shadowed](Self::shadowed).
+    ///
+    /// ```
+    /// # use portcullis_policy::{Connect, Policy, Protocol};
+    /// let policy = Policy::builder().allow("connect tcp://loopback:*").build()?;
+    /// let policy = policy.denying(&["connect tcp://127.0.0.1:9100"])?;
+    /// let metrics = Connect::new(Protocol::Tcp, "127.0.0.1:9100".parse()?);
+    /// let denial = policy.check(metrics).unwrap_err();
+    /// assert_eq!(
+    ///     denial.reason().to_string(),
+    ///     "denied by: connect tcp://127.0.0.1:9100"
+    /// );
+    /// assert_eq!(denial.remedy(), None);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn denying(&self, denies: &[impl AsRef<str>]) -> Result<Self, PolicyError> {
+        let mut own = PolicyBuilder::of("deny", Role::Deny, denies)?;
+        own.allow = everything();
+        Ok(Self::new(own.layer(Origin::Host)).and(self))
+    }
+
     /// The policy with the same denies and the same `[hosts]`, that grants
-    /// `grant` and nothing else: for a socket that is handed to a guest.
+    /// `grant` and nothing else: for a socket that is opened for a guest.
+    /// Ceilings bound it as ever.
     #[must_use]
     pub fn granting(&self, grant: &Grant) -> Self {
-        Self {
-            outer: Arc::new(self.outer.granting(grant)),
-            inner: (self.inner.iter())
-                .map(|layer| Arc::new(layer.granting(grant)))
-                .collect(),
-            shadowed: self.shadowed,
-        }
+        self.clone().map(|level| Level {
+            layer: match level.layer.origin {
+                Origin::Attenuated | Origin::Policy | Origin::Socket => {
+                    Arc::new(level.layer.granting(grant))
+                }
+                Origin::Ceiling { .. } | Origin::Host => Arc::clone(&level.layer),
+            },
+            shadow: level.shadow,
+        })
     }
 
     /// How much a guest may use: of each limit the tightest of all layers.
@@ -96,7 +205,8 @@ impl Policy {
         layers.fold(Limits::default(), |limits, layer| limits.and(layer.limits))
     }
 
-    /// How many layers there are: one, and those that [`Policy::and`] added.
+    /// How many layers there are: one for the policy itself, one for each of its
+    /// ceilings, and those that were added.
     pub fn depth(&self) -> usize {
         1 + self.inner.len()
     }
@@ -130,7 +240,60 @@ impl Policy {
             })
     }
 
-    fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
+    fn shadowed_as(self, shadow: Shadow) -> Self {
+        self.map(|level| Level {
+            shadow: match level.layer.origin {
+                Origin::Attenuated | Origin::Policy | Origin::Socket => shadow,
+                Origin::Ceiling { .. } | Origin::Host => level.shadow,
+            },
+            layer: Arc::clone(&level.layer),
+        })
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.levels().map(|level| &*level.layer)
+    }
+
+    fn levels(&self) -> impl Iterator<Item = &Level> {
         iter::once(&self.outer).chain(self.inner.iter())
+    }
+
+    fn map(self, change: impl Fn(&Level) -> Level) -> Self {
+        Self {
+            outer: change(&self.outer),
+            inner: self.inner.iter().map(change).collect(),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new(Draft::default().layer(Origin::Policy))
+    }
+}
+
+impl Level {
+    fn new(layer: Layer) -> Self {
+        Self {
+            layer: Arc::new(layer),
+            shadow: Shadow::Nothing,
+        }
+    }
+
+    fn with_layer(&self, layer: Layer) -> Self {
+        Self {
+            layer: Arc::new(layer),
+            ..*self
+        }
+    }
+}
+
+impl Shadow {
+    fn passes(self, refusal: &Refusal) -> bool {
+        match self {
+            Self::All => true,
+            Self::Grants => !matches!(refusal.reason, Reason::DeniedBy { .. }),
+            Self::Nothing => false,
+        }
     }
 }

@@ -17,6 +17,10 @@ pub(crate) trait Question {
     /// The reason that says more than that there is no grant, if one does.
     fn almost_granted(&self, allows: &Rules, verb: Verb) -> Option<Reason>;
 
+    /// Whether listening on such an endpoint is an operation of its own, which
+    /// follows binding.
+    fn has_listeners(&self) -> bool;
+
     /// In what a grant differs, if it comes close.
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences>;
 }

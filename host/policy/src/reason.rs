@@ -54,6 +54,32 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The grant that it is about, or that comes closest.
+    pub(crate) fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::NoGrant { nearest } => nearest.as_ref().map(Nearest::grant),
+            Self::NotMulticast { .. } => None,
+            Self::DeniedBy { deny: grant }
+            | Self::HalfGranted { grant, .. }
+            | Self::NotInRange { grant, .. }
+            | Self::PeerOutside { grant, .. } => Some(grant),
+        }
+    }
+
+    /// Whether no policy allows such a request.
+    pub(crate) fn is_about_the_request(&self) -> bool {
+        match self {
+            Self::NotMulticast { .. } => true,
+            Self::DeniedBy { .. }
+            | Self::HalfGranted { .. }
+            | Self::NoGrant { .. }
+            | Self::NotInRange { .. }
+            | Self::PeerOutside { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

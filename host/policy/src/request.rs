@@ -2,7 +2,7 @@
 //! this crate: a request is canonical because we built it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::layer::Layer;
 use crate::{Grant, Name, Reason};
@@ -38,6 +38,12 @@ pub trait Request: Decide + fmt::Debug + fmt::Display {
     fn socket_address(&self) -> Option<SocketAddr> {
         None
     }
+
+    /// The canonical address whose name is to be looked up, if that is what is
+    /// asked for.
+    fn nameless(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// How a request is held against one layer. Being unnameable outside, it seals
@@ -53,7 +59,16 @@ pub(crate) type Verdict = Result<Option<Grant>, Refusal>;
 /// Why a layer does not allow a request, and the grant that would.
 pub struct Refusal {
     pub(crate) reason: Reason,
-    pub(crate) remedy: Option<Grant>,
+    pub(crate) remedy: Option<Remedy>,
+}
+
+/// What would allow a request.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Remedy {
+    pub(crate) grant: Grant,
+    /// What would do for a socket that is bound but not to listen, where the
+    /// grant is one to listen.
+    pub(crate) to_bind: Option<Grant>,
 }
 
 impl Refusal {
@@ -71,7 +86,7 @@ impl Refusal {
 
     /// No grant makes up for a deny, or for an address of the wrong sort, so
     /// then there is no remedy.
-    pub(crate) fn new(reason: Reason, remedy: impl Into<Grant>) -> Self {
+    pub(crate) fn new(reason: Reason, remedy: impl Into<Remedy>) -> Self {
         let remedy = match reason {
             Reason::DeniedBy { .. } | Reason::NotMulticast { .. } => None,
             Reason::HalfGranted { .. }
@@ -80,5 +95,14 @@ impl Refusal {
             | Reason::PeerOutside { .. } => Some(remedy.into()),
         };
         Self { reason, remedy }
+    }
+}
+
+impl<G: Into<Grant>> From<G> for Remedy {
+    fn from(grant: G) -> Self {
+        Self {
+            grant: grant.into(),
+            to_bind: None,
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct UnixEndpoint {
 impl UnixEndpoint {
     /// The whole decision about the endpoint.
     pub(crate) fn decide(&self, layer: &Layer, verb: Verb) -> Verdict {
-        layer.decide(verb, self, || self.grant(verb).into())
+        layer.decide(verb, self, |verb| self.grant(verb).into())
     }
 
     /// The narrowest grant that covers the endpoint.
@@ -53,6 +53,10 @@ impl Question for UnixEndpoint {
 
     fn almost_granted(&self, _allows: &Rules, _verb: Verb) -> Option<Reason> {
         None
+    }
+
+    fn has_listeners(&self) -> bool {
+        self.kind == UnixKind::Stream
     }
 
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences> {

@@ -108,7 +108,7 @@ async fn everything() -> Vec<String> {
 
     // What is not allowed.
     let denied = stream(&network);
-    let redis = at(([127, 0, 0, 1], 6379));
+    let redis = at(([127, 0, 0, 3], 6379));
     denied.connect(&redis).await.unwrap_err();
     let (guarded, address) = listen(&network, [127, 0, 0, 2]).await;
     let stranger = TcpStream::connect(address).unwrap();

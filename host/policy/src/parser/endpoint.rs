@@ -27,6 +27,9 @@ pub(crate) fn endpoint(
     let Some(protocol) = Protocol::from_keyword(protocol.text) else {
         return Err(unknown_protocol(verb, protocol, rest));
     };
+    if let Some((_, url)) = rest.split_once("://") {
+        return Err(second_endpoint(verb, protocol, rest, url));
+    }
     let (host_text, ports_text) = split_ports(protocol, rest)?;
     let host = host(verb, host_text)?;
     if verb == Verb::Join {
@@ -64,6 +67,11 @@ pub(crate) fn host(verb: Verb, text: Fragment<'_>) -> Result<HostPattern, GrantE
 }
 
 fn name(text: Fragment<'_>) -> Result<Name, GrantError> {
+    if text.text.contains(',') {
+        return Err(text
+            .error("a grant has one host")
+            .hint("write a grant for each, or a range such as `10.0.0.0/8` or `*.example.com`"));
+    }
     if text.text.contains('*') {
         return Err(text
             .error("`*` stands alone, or for the labels at the front of a name")
@@ -123,6 +131,35 @@ fn split_ports<'a>(
     text.split_at(from + colon, 1).ok_or_else(missing)
 }
 
+/// A second `://`: a list, or a URL behind the protocol.
+fn second_endpoint(
+    verb: Verb,
+    protocol: Protocol,
+    rest: Fragment<'_>,
+    url: Fragment<'_>,
+) -> GrantError {
+    if rest.text.contains(',') {
+        return rest
+            .error("a grant has one endpoint")
+            .hint("write a grant for each");
+    }
+    let host = url.text.split(['/', ':']).next().unwrap_or_default();
+    rest.error("a grant takes no URL").hint(format!(
+        "did you mean `{verb} {protocol}://{}:{}`?",
+        Quoted(host),
+        url_port(rest.text).unwrap_or(443),
+    ))
+}
+
+/// The port of a URL, by how it starts.
+fn url_port(text: &str) -> Option<u16> {
+    match text.split("://").next()? {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    }
+}
+
 fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
     if verb == Verb::Join {
         return text
@@ -154,10 +191,8 @@ fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
 }
 
 fn unknown_protocol(verb: Verb, protocol: Fragment<'_>, rest: Fragment<'_>) -> GrantError {
-    let port = match protocol.text {
-        "http" | "ws" => 80,
-        "https" | "wss" => 443,
-        _ => return unknown(protocol),
+    let Some(port) = url_port(protocol.text) else {
+        return unknown(protocol);
     };
     let host = rest.text.split(['/', ':']).next().unwrap_or_default();
     unknown(protocol).hint(format!(

@@ -74,7 +74,7 @@ fn denials_say_what_is_near_and_what_would_allow() {
     );
     assert_eq!(
         denial("", "broadcast").remedy().unwrap(),
-        "--allow 'connect udp://255.255.255.255:*'"
+        "--allow 'connect udp://255.255.255.255:0'"
     );
     assert_eq!(
         denial("connect udp://any:*;deny connect udp://*:*", "broadcast").remedy(),

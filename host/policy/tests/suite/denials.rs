@@ -1,5 +1,7 @@
 //! What denials say.
 
+use portcullis_policy::Policy;
+
 use crate::check::{decide, denial, policy};
 
 #[track_caller]
@@ -192,6 +194,73 @@ fn a_bind_withheld_by_a_deny_of_listening_names_it() {
         "bind tcp://127.0.0.1:80",
         "bind tcp://127.0.0.1:80: denied by: listen tcp://*:80",
         None,
+    );
+}
+
+/// The last line of the report, and what of it is offered as a flag.
+#[track_caller]
+fn offers(policy: &str, request: &str, to_allow: &str, flag: &str) {
+    let denial = denial(policy, request);
+    let report = denial.report().to_string();
+    let expected = format!("  to allow: {to_allow}");
+    assert_eq!(report.lines().last(), Some(expected.as_str()));
+    assert_eq!(denial.remedy().unwrap(), flag);
+}
+
+#[test]
+fn a_server_that_binds_is_offered_to_listen() {
+    offers(
+        "",
+        "bind tcp://127.0.0.1:80",
+        "--allow 'listen tcp://127.0.0.1:80' (or 'bind tcp://127.0.0.1:80' if it is not to listen)",
+        "--allow 'listen tcp://127.0.0.1:80'",
+    );
+    offers(
+        "listen unix:/run/app.sock;connect unix:/**",
+        "bind unix:/run/web.sock",
+        "--allow 'listen unix:/run/web.sock' (or 'bind unix:/run/web.sock' if it is not to listen)",
+        "--allow 'listen unix:/run/web.sock'",
+    );
+    offers(
+        "listen tcp://app.internal:80",
+        "bind tcp://10.0.0.5:80 named app.internal",
+        "--allow 'listen tcp://app.internal:80 in private' \
+         (or 'bind tcp://app.internal:80 in private' if it is not to listen)",
+        "--allow 'listen tcp://app.internal:80 in private'",
+    );
+}
+
+#[test]
+fn who_thought_of_binding_or_does_not_listen_is_offered_to_bind() {
+    for (policy, request) in [
+        ("bind tcp://127.0.0.1:81", "bind tcp://127.0.0.1:80"),
+        ("bind unix:/run/a", "bind unix:/run/b"),
+        // It would not help.
+        ("deny listen tcp://*:80", "bind tcp://127.0.0.1:80"),
+        // What receives datagrams asks for `listen` itself.
+        ("", "bind udp://127.0.0.1:80"),
+        ("", "bind unixgram:/run/a"),
+    ] {
+        let flag = format!("--allow '{request}'");
+        offers(policy, request, &flag, &flag);
+    }
+}
+
+#[test]
+fn a_ceiling_is_offered_to_listen_as_well() {
+    let policy = Policy::builder()
+        .ceiling("operator.toml", "version = 1")
+        .allow("listen tcp://*:*")
+        .build()
+        .unwrap();
+    let denial = decide(&policy, "bind tcp://127.0.0.1:80").unwrap_err();
+    assert!(
+        denial.report().to_string().ends_with(
+            "to allow: add 'listen tcp://127.0.0.1:80' to the ceiling operator.toml \
+             (or 'bind tcp://127.0.0.1:80' if it is not to listen)"
+        ),
+        "{}",
+        denial.report()
     );
 }
 

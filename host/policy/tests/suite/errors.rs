@@ -447,6 +447,48 @@ fn unix_paths_are_written_in_their_canonical_form() {
 }
 
 #[test]
+fn relative_paths_are_not_guessed_at() {
+    for path in [
+        "foo.sock",
+        "./foo.sock",
+        "~/foo.sock",
+        "app/foo.sock",
+        "run",
+    ] {
+        mistake(
+            &format!("connect unix:{path}"),
+            path,
+            "the path is not absolute; write it from the root on, as in `unix:/run/app.sock`",
+        );
+    }
+}
+
+#[test]
+fn a_grant_has_one_endpoint() {
+    mistake(
+        "connect tcp://a.b:80,tcp://c.d:81",
+        "a.b:80,tcp://c.d:81",
+        "a grant has one endpoint; write a grant for each",
+    );
+    mistake(
+        "connect tcp://a.b:80 tcp://c.d:81",
+        "tcp://c.d:81",
+        "a grant has one endpoint; write a grant for each",
+    );
+    mistake(
+        "connect tcp://a.b,c.d:80",
+        "a.b,c.d",
+        "a grant has one host; write a grant for each, or a range such as `10.0.0.0/8` or \
+         `*.example.com`",
+    );
+    mistake(
+        "connect tcp://http://a.b/path",
+        "http://a.b/path",
+        "a grant takes no URL; did you mean `connect tcp://a.b:80`?",
+    );
+}
+
+#[test]
 fn unix_names_are_not_left_out() {
     mistake(
         "listen unix:",

@@ -46,7 +46,7 @@ host-name = "Inside"
 fn mistakes_in_grants_are_pointed_at_inside_their_strings() {
     mistakes(
         "version = 1\nallow = [\n  \"connect tcp://a.b:1\", \"conect tcp://a.b:1\",\n  'connect tcp://a.b:+',\n]",
-        "policy.toml:3:27: unknown verb `conect`\n  hint: did you mean `connect`?\n\
+        "policy.toml:3:27: unknown verb `conect`; did you mean `connect`?\n\
          policy.toml:4:22: a port is a number, not `+`",
     );
 }
@@ -75,13 +75,13 @@ fn strings_with_escapes_are_pointed_at_as_a_whole() {
 fn the_version_is_required_and_known() {
     mistakes(
         "allow = []",
-        "policy.toml:1:1: `version` is missing\n  hint: start the file with `version = 1`",
+        "policy.toml:1:1: `version` is missing; start the file with `version = 1`",
     );
     for other in ["2", "\"1\"", "1.0", "-1"] {
         mistakes(
             &format!("version = {other}"),
-            "policy.toml:1:11: unknown version of the policy format\n  \
-             hint: this version of Portcullis reads `version = 1`",
+            "policy.toml:1:11: unknown version of the policy format; \
+             this version of Portcullis reads `version = 1`",
         );
     }
 }
@@ -90,12 +90,12 @@ fn the_version_is_required_and_known() {
 fn unknown_keys_are_mistakes() {
     mistakes(
         "version = 1\nalow = []\nzebra = 1",
-        "policy.toml:2:1: unknown key `alow`\n  hint: did you mean `allow`?\n\
+        "policy.toml:2:1: unknown key `alow`; did you mean `allow`?\n\
          policy.toml:3:1: unknown key `zebra`",
     );
     mistakes(
         "version = 1\nsockets = 128",
-        "policy.toml:2:1: unknown key `sockets`\n  hint: `sockets` stands in `[limits]`",
+        "policy.toml:2:1: unknown key `sockets`; `sockets` stands in `[limits]`",
     );
 }
 
@@ -134,13 +134,13 @@ fn hosts_are_names_and_addresses() {
     );
     mistakes(
         "version = 1\n[hosts]\na.b = [\"10.0.0.5\"]",
-        "policy.toml:3:1: a host is a list of addresses, as strings\n  \
-         hint: a name with dots stands in quotes",
+        "policy.toml:3:1: a host is a list of addresses, as strings; \
+             a name with dots stands in quotes",
     );
     mistakes(
         "version = 1\n[hosts]\nallow = [\"resolve a.b\"]",
-        "policy.toml:3:11: `resolve a.b` is not an IP address\n  \
-         hint: in TOML, `allow` stands before `[hosts]`",
+        "policy.toml:3:11: `resolve a.b` is not an IP address; \
+             in TOML, `allow` stands before `[hosts]`",
     );
 }
 
@@ -168,12 +168,12 @@ fn flags_are_named_with_their_text() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a.toml:1:11: unknown version of the policy format\n  \
-           hint: this version of Portcullis reads `version = 1`\n\
-         --allow 'conect tcp://a.b:1': unknown verb `conect`\n  \
-           hint: did you mean `connect`?\n\
-         --deny 'connect tcp://a.b:1 in private': a deny takes no `in`\n  \
-           hint: a denied name is denied wherever it leads: leave `in` out\n\
+        "a.toml:1:11: unknown version of the policy format; \
+             this version of Portcullis reads `version = 1`\n\
+         --allow 'conect tcp://a.b:1': unknown verb `conect`; \
+             did you mean `connect`?\n\
+         --deny 'connect tcp://a.b:1 in private': a deny takes no `in`; \
+             a denied name is denied wherever it leads: leave `in` out\n\
          --deny 'resolve \\u{1b}': '\\u{1b}' does not belong in a name"
     );
     assert_eq!(error.diagnostics().len(), 4);

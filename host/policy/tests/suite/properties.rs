@@ -91,6 +91,63 @@ proptest! {
     }
 
     #[test]
+    fn a_ceiling_bounds_as_a_policy_does(one in rules(), other in rules(), ask in ask()) {
+        let list = |lines: &[Line]| {
+            lines.iter().map(|line| format!("\"{line}\",")).collect::<String>()
+        };
+        let file = |rules: &Rules| format!(
+            "version = 1\nallow = [{}]\ndeny = [{}]", list(&rules.allow), list(&rules.deny)
+        );
+        let (ask, bounded) = (ask.to_string(), Policy::builder()
+            .ceiling("ceiling", &file(&one))
+            .file("policy", &file(&other))
+            .build()
+            .unwrap());
+        let (one, other) = (compile(&one), compile(&other));
+        let expected = decide(&one.and(&other), &ask);
+        let found = decide(&bounded, &ask);
+        prop_assert_eq!(found.is_ok(), expected.is_ok());
+        if let (Ok(found), Ok(expected)) = (found, expected) {
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn the_host_denies_what_it_says_and_nothing_else(
+        rules in rules(), own in vec(deny(), 0..3), ask in ask()
+    ) {
+        let ask = ask.to_string();
+        let texts: Vec<String> = own.iter().map(ToString::to_string).collect();
+        let found = decide(&compile(&rules).denying(&texts).unwrap(), &ask);
+        // A deny of listening does not withhold a `bind` from who denies alone.
+        let is_bind = ask.starts_with("bind");
+        let denied = own.iter().fold(Policy::builder(), |b, line| b.deny(&line.to_string()));
+        let denied = decide(&denied.build().unwrap(), &ask).is_err_and(|d| d.is_explicit());
+        match decide(&compile(&rules), &ask) {
+            Ok(grant) if !denied => prop_assert_eq!(found.unwrap(), grant),
+            Ok(_) => prop_assert!(is_bind || found.unwrap_err().is_explicit()),
+            Err(_) => prop_assert!(found.is_err()),
+        }
+    }
+
+    #[test]
+    fn a_flag_is_offered_only_where_it_helps(inner in rules(), outer in rules(), ask in ask()) {
+        let ask = ask.to_string();
+        let narrower: Vec<String> = outer.allow.iter().map(ToString::to_string).collect();
+        let build = |grant: Option<&str>| {
+            let lines = inner.allow.iter().map(ToString::to_string);
+            let lines = lines.chain(grant.map(str::to_owned));
+            let builder = lines.fold(Policy::builder(), |b, line| b.allow(&line));
+            let builder = inner.deny.iter().fold(builder, |b, line| b.deny(&line.to_string()));
+            builder.build().unwrap().attenuate(&narrower).unwrap()
+        };
+        let Err(denial) = decide(&build(None), &ask) else { return Ok(()) };
+        let Some(remedy) = denial.remedy() else { return Ok(()) };
+        let grant = remedy.strip_prefix("--allow '").and_then(|rest| rest.strip_suffix('\''));
+        prop_assert!(decide(&build(grant), &ask).is_ok(), "{}", remedy);
+    }
+
+    #[test]
     fn the_remedy_allows(rules in rules(), ask in ask()) {
         let ask = ask.to_string();
         let Err(denial) = decide(&compile(&rules), &ask) else { return Ok(()) };
