@@ -4,9 +4,11 @@
 //! nothing.
 
 mod arguments;
+mod audit;
 mod cache;
 mod exit;
 mod learn;
+mod log;
 mod policy_file;
 mod report;
 mod run;
@@ -19,10 +21,11 @@ use exit::Exit;
 use portcullis::PolicyError;
 
 fn main() {
-    let exit = match Arguments::read().command {
+    let arguments = Arguments::read();
+    let exit = log::start(arguments.log.as_deref()).and_then(|()| match arguments.command {
         Command::Learn(arguments) => learn::learn(arguments),
         Command::Run(arguments) => run::run(arguments),
-    };
+    });
     let exit = exit.unwrap_or_else(|error| {
         say(&error);
         Exit::Usage

@@ -9,6 +9,7 @@ use portcullis_policy::{
     Accept, Bind, Broadcast, Connect, Denial, Host, Join, Listen, Permit, Policy, Protocol, Purpose,
 };
 use rustix::io::Errno;
+use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::correspondents::{Correspondents, Sharers};
@@ -215,6 +216,7 @@ impl Socket {
         if let Wait::Never = wait {
             return Err(ErrorCode::InProgress.into());
         }
+        self.tell_wait(Interest::WRITABLE);
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
         // Linux tells how it ended to who asks again, and to nobody twice: else
         // the next connect would be answered with this one's end.

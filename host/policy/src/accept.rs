@@ -10,7 +10,7 @@ use crate::range::{Range, Ranges};
 use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
-use crate::{Canonical, Grant, Listen, Reason};
+use crate::{Canonical, Grant, Listen, Name, Reason};
 
 /// A request to accept a peer: POSIX `accept`, or the first datagram from it.
 #[derive(Clone, Debug)]
@@ -57,6 +57,10 @@ impl Accept {
 impl Request for Accept {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.remedy().into())
+    }
+
+    fn asked_name(&self) -> Option<&Name> {
+        self.listener.name()
     }
 
     fn socket_address(&self) -> Option<SocketAddr> {

@@ -74,6 +74,10 @@ impl Request for Bind {
         Some(self.endpoint.grant(Verb::Bind).into())
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         Some(self.address())
     }

@@ -50,6 +50,10 @@ impl Request for Connect {
         Some(self.0.grant(Verb::Connect).into())
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         Some(self.address())
     }

@@ -94,6 +94,10 @@ impl Request for Listen {
         Some(self.remedy().into())
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         Some(self.address())
     }

@@ -125,6 +125,10 @@ impl Request for Lookup {
             None => self.names().into(),
         })
     }
+
+    fn asked_name(&self) -> Option<&Name> {
+        Some(&self.name)
+    }
 }
 
 impl Decide for Lookup {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::layer::Layer;
 use crate::refusals::Refusals;
-use crate::{Denial, Grant, Reason};
+use crate::{Denial, Grant, Name, Reason};
 
 /// One operation on one endpoint, in canonical form, as the guest asks for it.
 ///
@@ -28,6 +28,11 @@ use crate::{Denial, Grant, Reason};
 pub trait Request: Decide + Deny + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The narrowest grant that would allow it; none where no grant can.
     fn narrowest(&self) -> Option<Grant>;
+
+    /// The name of a host that it was asked for by, if it was.
+    fn asked_name(&self) -> Option<&Name> {
+        None
+    }
 
     /// The canonical internet address that it is about: of a peer where one is
     /// to be accepted. None where it is about none, as a lookup.

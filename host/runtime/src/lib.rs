@@ -64,6 +64,7 @@
 //! What is not here: decisions, which are made in `portcullis-policy`, and
 //! sockets, which are opened in `portcullis-net`.
 
+mod audit_log;
 mod bindings;
 mod ctx;
 mod engine;
@@ -72,6 +73,7 @@ mod host;
 mod linker;
 mod program;
 
+pub use audit_log::AuditLog;
 pub use ctx::{Ctx, CtxView, View};
 pub use engine::Engine;
 pub use failure::Failure;
