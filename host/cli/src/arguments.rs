@@ -62,8 +62,8 @@ pub(crate) struct RunArguments {
 
     /// Let everything pass, and report what would have been denied.
     ///
-    /// Nothing but a ceiling is enforced, not even denies: only for programs that
-    /// could be trusted without any policy.
+    /// Nothing is enforced, denies included, but for what --ceiling says: only for
+    /// programs that could be trusted without any policy.
     #[arg(long, help_heading = "Policy", conflicts_with = "ask")]
     pub(crate) shadow: bool,
 

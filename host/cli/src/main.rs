@@ -16,6 +16,7 @@ use std::io::Write;
 
 use arguments::{Arguments, Command};
 use exit::Exit;
+use portcullis::PolicyError;
 
 fn main() {
     let exit = match Arguments::read().command {
@@ -23,10 +24,18 @@ fn main() {
         Command::Run(arguments) => run::run(arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
-        // Nothing is left to do where standard error is gone.
-        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        say(&error);
         Exit::Usage
     });
     // Without waiting for a thread that may be blocked on standard input.
     std::process::exit(exit.code());
+}
+
+/// Says what went wrong, in colours where there is a terminal.
+fn say(error: &anyhow::Error) {
+    // Nothing is left to do where standard error is gone.
+    let _ = match error.downcast_ref::<PolicyError>() {
+        Some(error) => writeln!(anstream::stderr(), "{}", error.styled()),
+        None => writeln!(anstream::stderr(), "error: {error:#}"),
+    };
 }

@@ -64,9 +64,13 @@ impl Socket {
         if let Some(name) = &name {
             request = request.named(name.clone());
         }
+        let listening = self.listen_request(address, name)?;
+        if listening.is_dual_stack() {
+            request = request.dual_stack();
+        }
         let hears = match self.protocol() {
             Protocol::Tcp => None,
-            Protocol::Udp => Some(self.listen_request(address, name)?),
+            Protocol::Udp => Some(listening),
         };
         let record = self.record();
         let judged = self.judge_address(&policy, request, hears);

@@ -129,18 +129,26 @@ impl Layer {
         match self.ruling(verb, question) {
             Ruling::Denied(deny) => Err(Refusal::denied(deny)),
             Ruling::Granted(grant) => Ok(Some(grant)),
-            Ruling::Silent => {
-                let reason = self.silence(verb, question);
-                let remedy = match self.is_likely_to_listen(verb, question, &reason) {
-                    true => Remedy {
-                        grant: remedy(Verb::Listen),
-                        to_bind: Some(remedy(verb)),
-                    },
-                    false => remedy(verb).into(),
-                };
-                Err(Refusal::new(reason, remedy))
-            }
+            Ruling::Silent => Err(self.refusal(verb, question, remedy)),
         }
+    }
+
+    /// Why the rules are silent, and what would change that.
+    pub(crate) fn refusal(
+        &self,
+        verb: Verb,
+        question: &impl Question,
+        remedy: impl Fn(Verb) -> Grant,
+    ) -> Refusal {
+        let reason = self.silence(verb, question);
+        let remedy = match self.is_likely_to_listen(verb, question, &reason) {
+            true => Remedy {
+                grant: remedy(Verb::Listen),
+                to_bind: Some(remedy(verb)),
+            },
+            false => remedy(verb).into(),
+        };
+        Refusal::new(reason, remedy)
     }
 
     /// Whether what is bound is better granted as a listener: a server binds

@@ -83,8 +83,8 @@ pub use portcullis_net::{
     SystemResolver, TableResolver, UnixAddress,
 };
 pub use portcullis_policy::{
-    Act, Denial, Grant, Learner, Lesson, Lookup, Name, NameError, Permit, Policy, PolicyBuilder,
-    PolicyError, Purpose, Request, Reverse,
+    Act, Denial, Diagnostic, Grant, GrantError, Learner, Lesson, Limits, Lookup, Name, NameError,
+    Origin, Permit, Policy, PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse,
 };
 pub use program::{LoadError, Outcome, Program};
 /// The wasmtime that this crate was built with.
