@@ -33,7 +33,8 @@ pub use lesson::Lesson;
 ///   name for the one to look it up.
 /// - Ports of one host share a grant. Destination ports of the dynamic range
 ///   become that range when three of them were seen at one host; fewer stay as
-///   they are.
+///   they are. Of those from 32768 on, which Linux hands out as well, two have
+///   to be among them.
 /// - `from` holds the peers that came: up to three addresses as they are, more
 ///   as the network or group that holds them. Where none came there is no
 ///   `from`.
@@ -240,15 +241,17 @@ impl Learner {
             .filter(|port| *port >= LINUX_DYNAMIC)
             .chain(self.known_dynamic(shape));
         let dynamic: BTreeSet<u16> = dynamic.collect();
-        let several = shape.verb == Verb::Connect && dynamic.len() >= SEVERAL;
-        let range = dynamic.first().filter(|_| several).map(|lowest| {
-            let start = if *lowest >= DYNAMIC {
-                DYNAMIC
-            } else {
-                LINUX_DYNAMIC
-            };
-            start..=u16::MAX
-        });
+        let all = dynamic.len();
+        let high = dynamic.range(DYNAMIC..).count();
+        // One that is lower than IANA has them may well be a service.
+        let start = if shape.verb != Verb::Connect {
+            None
+        } else if all >= SEVERAL && all - high > 1 {
+            Some(LINUX_DYNAMIC)
+        } else {
+            (high >= SEVERAL).then_some(DYNAMIC)
+        };
+        let range = start.map(|start| start..=u16::MAX);
         let single = single.into_iter().map(|port| port..=port);
         single.chain(range).collect()
     }

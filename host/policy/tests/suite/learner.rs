@@ -199,9 +199,19 @@ fn dynamic_ports_become_a_range_when_they_are_several() {
         &[
             &connect("10.0.0.5:33001"),
             &connect("10.0.0.5:60002"),
-            &connect("10.0.0.5:55003"),
+            &connect("10.0.0.5:34003"),
         ],
         &["connect tcp://10.0.0.5:32768-65535 # 3 times, first 10.0.0.5:33001"],
+    );
+    // The lower one is that of a service.
+    check(
+        &[
+            &connect("10.0.0.5:33001"),
+            &connect("10.0.0.5:50001"),
+            &connect("10.0.0.5:60002"),
+            &connect("10.0.0.5:55003"),
+        ],
+        &["connect tcp://10.0.0.5:33001,49152-65535 # 4 times, first 10.0.0.5:33001"],
     );
     check(
         &[
