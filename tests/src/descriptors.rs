@@ -2,31 +2,49 @@
 //! whatever other tests of the process open and close meanwhile.
 
 use std::fs;
+use std::sync::Once;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::close;
+use tokio::runtime::Runtime;
 
 /// Standard input, output and error.
 const STANDARD: u32 = 3;
 
-/// Runs `work` on a thread in whose table there are the standard streams and
-/// nothing else, and fails if that is not so again at the end.
+/// Runs `work` on a thread in whose table there are the standard streams and what
+/// a runtime of its own has open, and fails if there is more than the streams at
+/// the end.
 ///
 /// A descriptor's number means something else on either side: what `work` uses it
 /// has to open itself, what it returns may own none, and no other thread may wake
-/// a runtime of its own. Threads that it starts share its table.
-pub fn spawn_alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+/// its runtime. Threads that it starts share its table.
+pub fn spawn_alone<T: Send + 'static>(
+    work: impl FnOnce(Runtime) -> T + Send + 'static,
+) -> JoinHandle<T> {
+    static SIGNALS: Once = Once::new();
+    // The first runtime of a process opens what brings signals to all, and the
+    // others look for it under the same number: it has to be in every table.
+    SIGNALS.call_once(|| drop(runtime()));
     thread::spawn(|| {
         unshare(CloneFlags::CLONE_FILES).unwrap();
         // So far it is a copy of the caller's.
-        close_all();
+        let of_the_caller = open();
+        let runtime = runtime();
+        close_all(&of_the_caller);
         let _table = Table;
-        let output = work();
+        let output = work(runtime);
         assert_none_beside(&[]);
         output
     })
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// The table of a thread that began with an empty one.
@@ -36,14 +54,14 @@ impl Drop for Table {
     /// Lets nobody wait for what a failed test has left open; other threads may
     /// still hold the table.
     fn drop(&mut self) {
-        close_all();
+        close_all(&open());
     }
 }
 
-fn close_all() {
-    for (number, _) in open() {
+fn close_all(open: &[Open]) {
+    for (number, _) in open {
         // A thread that shares the table may have closed it meanwhile.
-        let _ = close(number);
+        let _ = close(*number);
     }
 }
 
@@ -101,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_left_open_fails() {
-        let failure = spawn_alone(|| forget(file())).join().unwrap_err();
+        let failure = spawn_alone(|_| forget(file())).join().unwrap_err();
         let message: &String = failure.downcast_ref().unwrap();
         assert!(message.contains("/dev/null"), "{message}");
     }
@@ -109,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_closed_or_of_others_does_not() {
         let others = file();
-        spawn_alone(|| drop(file())).join().unwrap();
+        spawn_alone(|_| drop(file())).join().unwrap();
         drop(others);
     }
 }

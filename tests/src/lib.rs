@@ -166,11 +166,7 @@ impl Guest {
         Program::load(&ENGINE, &component).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let ordered = Arc::clone(&stop);
-        let thread = spawn_alone(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+        let thread = spawn_alone(move |runtime| {
             let of_the_runtime = descriptors::open();
             let mut wasi = WasiCtx::builder();
             wasi.args(&arguments).stdout(printed).inherit_stderr();

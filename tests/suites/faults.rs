@@ -84,12 +84,8 @@ fn a_guest_beside_an_endless_loop_goes_on() {
     let load = |name| Program::load(&ENGINE, &component(name)).unwrap();
     // Compiled before it gets lonely.
     let _ = ["faults", "tcp"].map(load);
-    let both = spawn_alone(move || {
+    let both = spawn_alone(move |runtime| {
         let [program, tcp] = ["faults", "tcp"].map(load);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
         let looping = WasiCtx::builder()
             .args(&["faults", "loop_for_ever"])
             .build();

@@ -6,7 +6,7 @@
 
 use std::env;
 
-use portcullis::{Ctx, CtxView, Network, Policy, View};
+use portcullis::{AuditLog, Ctx, CtxView, Network, Policy, View};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::p2::bindings::Command;
@@ -49,7 +49,8 @@ async fn main() -> wasmtime::Result<()> {
     for grant in arguments.by_ref().take_while(|argument| argument != "--") {
         policy = policy.allow(&grant);
     }
-    let network = Network::new(policy.build()?);
+    // Portcullis: and all that is done with it is on record
+    let network = Network::new(policy.build()?).with_audit(AuditLog::stderr());
 
     let engine = Engine::default();
     let mut linker = Linker::<State>::new(&engine);

@@ -27,9 +27,8 @@ fn a_guest_with_a_grant_connects() {
 fn a_guest_without_a_grant_does_not() {
     let output = embed().args(["--", "127.0.0.1:9"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("connect tcp://127.0.0.1:9 is not granted")
-    );
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("connect tcp://127.0.0.1:9 is not granted"));
+    let denied = "\"event\":\"deny\",\"socket\":1,\"request\":\"connect tcp://127.0.0.1:9\"";
+    assert!(stderr.contains(denied), "{stderr}");
 }

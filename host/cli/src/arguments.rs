@@ -16,6 +16,13 @@ use crate::policy::arguments::PolicyCommand;
 #[derive(Debug, Parser)]
 #[command(version, disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
+    /// Tell on standard error what the host does: `error`, `warn`, `info`, `debug`
+    /// or `trace`, or levels by part, as in `portcullis_net=debug`.
+    ///
+    /// Without it the environment variable PORTCULLIS_LOG says so.
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub(crate) log: Option<String>,
+
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -55,8 +62,9 @@ pub(crate) enum Command {
 ///
 /// It has no network but what the policy grants. Without a policy it has none.
 ///
-/// Exits as the program does; with 134 if it traps, and with 2 if the command
-/// line, the policy or the program cannot be used.
+/// Exits as the program does; with 134 if it traps, with 125 if the audit log
+/// cannot be written, and with 2 if the command line, the policy or the program
+/// cannot be used.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: portcullis run --allow 'listen tcp://127.0.0.1:8080' server.wasm")]
 pub(crate) struct RunArguments {
@@ -66,8 +74,8 @@ pub(crate) struct RunArguments {
 
     /// Let everything pass, and report what would have been denied.
     ///
-    /// Nothing is enforced, denies included: only for programs that could be
-    /// trusted without any policy.
+    /// Nothing is enforced, denies included, but for what --ceiling says: only for
+    /// programs that could be trusted without any policy.
     #[arg(long, help_heading = "Policy", conflicts_with = "ask")]
     pub(crate) shadow: bool,
 
@@ -94,6 +102,15 @@ pub(crate) struct GuestArguments {
     /// how long an answer is valid: it counts for 60 seconds.
     #[arg(long, value_enum, default_value_t = ResolverKind::Dns)]
     pub(crate) resolver: ResolverKind,
+
+    /// Write all that the program does with the network to a file, an event a line
+    /// in JSON; `-` is standard error.
+    ///
+    /// Lines are added to the file, which is made where there is none. What
+    /// cannot be written ends the program. SIGHUP opens the file anew, for
+    /// whoever renames it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
 
     /// Set an environment variable, or hand on one of this process's own.
     #[arg(long, value_name = "NAME[=VALUE]")]

@@ -12,6 +12,7 @@ use portcullis::{Audit, Event, Grant, Learner, Policy};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{LearnArguments, PolicyArguments};
+use crate::audit;
 use crate::exit::Exit;
 use crate::policy_file::{self, List, PolicyFile};
 use crate::report::{Report, on_one_line};
@@ -38,10 +39,11 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
     let known = file.allowed().map(Grant::parse);
     let lesson = Lessons::beyond(known.collect::<Result<Vec<_>, _>>()?);
 
+    let log = audit::open(guest.audit.as_deref())?;
     let network = run::network(guest.resolver)
         .with_policy(policy.shadowed_but_for_denies())
-        .with_audit(lesson.clone());
-    let exit = run::execute(&guest, network, interrupt())?;
+        .with_audit((log.clone(), lesson.clone()));
+    let exit = run::execute(&guest, network, log, interrupt())?;
     lesson.report.finish();
 
     let learner = lesson.learner();
@@ -135,15 +137,13 @@ impl Lessons {
 
 impl Audit for Lessons {
     fn record(&self, event: Event<'_>) -> io::Result<()> {
-        match event {
-            Event::Allowed(allowed) => {
-                if allowed.shadowed.is_some() {
-                    self.learner().note(allowed.request);
-                }
-                Ok(())
-            }
-            _ => self.report.record(event),
+        let Event::Allowed(allowed) = event else {
+            return self.report.record(event);
+        };
+        if allowed.shadowed.is_some() {
+            self.learner().note(allowed.request);
         }
+        Ok(())
     }
 }
 

@@ -4,9 +4,11 @@
 //! nothing.
 
 mod arguments;
+mod audit;
 mod cache;
 mod exit;
 mod learn;
+mod log;
 mod policy;
 mod policy_file;
 mod report;
@@ -17,18 +19,28 @@ use std::io::Write;
 
 use arguments::{Arguments, Command};
 use exit::Exit;
+use portcullis::PolicyError;
 
 fn main() {
-    let exit = match Arguments::read().command {
+    let arguments = Arguments::read();
+    let exit = log::start(arguments.log.as_deref()).and_then(|()| match arguments.command {
         Command::Learn(arguments) => learn::learn(arguments),
         Command::Policy(command) => policy::policy(&command),
         Command::Run(arguments) => run::run(arguments),
-    };
+    });
     let exit = exit.unwrap_or_else(|error| {
-        // Nothing is left to do where standard error is gone.
-        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        say(&error);
         Exit::Usage
     });
     // Without waiting for a thread that may be blocked on standard input.
     std::process::exit(exit.code());
+}
+
+/// Says what went wrong, in colours where there is a terminal.
+fn say(error: &anyhow::Error) {
+    // Nothing is left to do where standard error is gone.
+    let _ = match error.downcast_ref::<PolicyError>() {
+        Some(error) => writeln!(anstream::stderr(), "{}", error.styled()),
+        None => writeln!(anstream::stderr(), "error: {error:#}"),
+    };
 }

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
-use portcullis::{Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
+use portcullis::{AuditLog, Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
 
 use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArguments};
+use crate::audit;
 use crate::cache;
 use crate::exit::Exit;
 use crate::report::Report;
@@ -20,13 +21,20 @@ use crate::terminal::Terminal;
 pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let RunArguments { guest, shadow, ask } = arguments;
     let policy = policy(&guest.policy)?;
-    let report = Report::default();
-    let network = network(guest.resolver).with_audit(report.clone());
+    let log = audit::open(guest.audit.as_deref())?;
+    // People and programs do not read the same stream.
+    let report = (!audit::is_stderr(guest.audit.as_deref())).then(Report::default);
+    let audit = (log.clone(), report.clone());
+    let network = network(guest.resolver).with_audit(audit);
     let network = match (shadow, ask) {
         (true, _) => {
+            let what = match guest.policy.ceiling.is_empty() {
+                true => "nothing",
+                false => "nothing but the ceiling",
+            };
             let _ = writeln!(
                 io::stderr(),
-                "portcullis: shadow: nothing is enforced; what would be denied is reported"
+                "portcullis: shadow: {what} is enforced; what would be denied is reported"
             );
             network.with_policy(policy.shadowed())
         }
@@ -35,17 +43,21 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
             .with_ask(Terminal::new(&guest)),
         (false, false) => network.with_policy(policy),
     };
-    let exit = execute(&guest, network, future::pending())?;
-    report.finish();
+    let exit = execute(&guest, network, log, future::pending())?;
+    if let Some(report) = report {
+        report.finish();
+    }
     // Nobody ends it before it ends.
     Ok(exit.unwrap_or(Exit::Guest(0)))
 }
 
-/// Runs a program within a network until it ends, or `interrupted` does. Says
-/// why it was ended, if it was not by itself; none if it was interrupted.
+/// Runs a program within a network until it ends, or `interrupted` does, with a
+/// log that can be rotated meanwhile. Says why it was ended, if it was not by
+/// itself; none if it was interrupted.
 pub(crate) fn execute(
     arguments: &GuestArguments,
     network: Network,
+    log: Option<AuditLog>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Option<Exit>> {
     let wasi = wasi(arguments)?;
@@ -55,15 +67,31 @@ pub(crate) fn execute(
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
+        match log {
+            Some(log) if !audit::is_stderr(arguments.audit.as_deref()) => {
+                audit::heed_hangups(log)?;
+            }
+            // A terminal that hangs up ends it, as ever.
+            Some(_) | None => {}
+        }
         let mut ctx = Ctx::new(network);
         for socket in &arguments.socket {
-            preopen(&mut ctx, socket).await?;
+            let opened = preopen(&mut ctx, socket).await;
+            if let Some(failure) = ctx.network().audit_failure() {
+                return Ok(Some(Outcome::Unaudited(failure.clone())));
+            }
+            opened?;
         }
-        tokio::select! {
+        let network = ctx.network().clone();
+        let outcome = tokio::select! {
             // It is listened for before the program begins.
             biased;
             () = interrupted => Ok(None),
             outcome = program.run(wasi, ctx) => outcome.map(Some).map_err(with_causes),
+        };
+        match network.audit_failure() {
+            Some(failure) => Ok(Some(Outcome::Unaudited(failure.clone()))),
+            None => outcome,
         }
     })?;
     Ok(outcome.map(|outcome| exit(&arguments.program, outcome)))

@@ -2,7 +2,10 @@
 //!
 //! Plain values. Nothing here looks anything up or decides anything.
 
+use std::fmt;
 use std::net::SocketAddr;
+
+use portcullis_policy::UnixName;
 
 /// The families of which sockets can be opened.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -60,6 +63,24 @@ pub enum UnixAddress {
     Path(Vec<u8>),
     /// A socket that has not been bound.
     Unnamed,
+}
+
+/// As in a policy: `127.0.0.1:80`, `unix:/run/app.sock`, `unix:@app`; `unix:`
+/// where it has no name. Whatever a terminal would act on is escaped.
+impl fmt::Display for SocketAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, bytes) = match self {
+            Self::Inet(address) => return address.fmt(f),
+            Self::Unix(UnixAddress::Unnamed) => return f.write_str("unix:"),
+            Self::Unix(UnixAddress::Abstract(name)) => (UnixName::abstract_name(name), name),
+            Self::Unix(UnixAddress::Path(path)) => (UnixName::path(path), path),
+        };
+        match name {
+            Ok(name) => write!(f, "unix:{name}"),
+            // One that no policy can name, as a path that is not absolute.
+            Err(_) => write!(f, "unix:{}", bytes.escape_ascii()),
+        }
+    }
 }
 
 /// A port, or the service whose port it is.

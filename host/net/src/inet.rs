@@ -9,6 +9,7 @@ use portcullis_policy::{
     Accept, Bind, Broadcast, Connect, Denial, Host, Join, Listen, Permit, Policy, Protocol, Purpose,
 };
 use rustix::io::Errno;
+use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::correspondents::{Correspondents, Sharers};
@@ -64,9 +65,13 @@ impl Socket {
         if let Some(name) = &name {
             request = request.named(name.clone());
         }
+        let listening = self.listen_request(address, name)?;
+        if listening.is_dual_stack() {
+            request = request.dual_stack();
+        }
         let hears = match self.protocol() {
             Protocol::Tcp => None,
-            Protocol::Udp => Some(self.listen_request(address, name)?),
+            Protocol::Udp => Some(listening),
         };
         let record = self.record();
         let judged = self.judge_address(&policy, request, hears);
@@ -211,6 +216,7 @@ impl Socket {
         if let Wait::Never = wait {
             return Err(ErrorCode::InProgress.into());
         }
+        self.tell_wait(Interest::WRITABLE);
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
         // Linux tells how it ended to who asks again, and to nobody twice: else
         // the next connect would be answered with this one's end.

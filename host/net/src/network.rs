@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose};
 use tokio::time::timeout;
+use tracing::{debug, error};
 
 use crate::address::{Family, SocketType};
 use crate::ask::Ask;
@@ -236,7 +237,10 @@ impl Network {
     pub(crate) fn tell(&self, event: Event<'_>) -> Result<(), Error> {
         self.must_be_audited()?;
         let told = self.audit.record(event);
-        Ok(told.map_err(|error| self.guest.fail(error.into()))?)
+        Ok(told.map_err(|error| {
+            error!(%error, "the audit failed, and ends the guest");
+            self.guest.fail(error.into())
+        })?)
     }
 
     /// Asks whether all that the guest did so far is recorded.
@@ -329,6 +333,8 @@ impl Network {
             purpose,
             outcome: found.as_ref(),
         }))?;
+        let addresses = found.as_ref().map_or(0, |answer| answer.addresses.len());
+        debug!(socket, %name, addresses, "looked up");
         let answer = found?;
         for alias in &answer.chain {
             // The guest did not ask for the alias, and does not hear of it.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use tokio::io::Interest;
+use tracing::debug;
 
 use crate::account::Account;
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
@@ -209,7 +210,7 @@ impl Socket {
             }
             Err(_) => {}
         }
-        connected?;
+        self.tell_failure(connected)?;
         self.note_connected()
     }
 
@@ -471,15 +472,34 @@ impl Socket {
             match call(&self.shared.os) {
                 Ok(done) => break done,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !matches!(wait, Wait::Never) {
+                        self.tell_wait(interest);
+                    }
                     let retried = self.shared.readiness.retry(interest, call);
-                    break wait.bound(retried).await?;
+                    break self.tell_failure(wait.bound(retried).await)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return self.tell_failure(Err(error.into())),
             }
         };
         self.note_connected()?;
         Ok(done)
+    }
+
+    /// Tells whoever looks for a fault what the guest waits for.
+    pub(crate) fn tell_wait(&self, interest: Interest) {
+        debug!(socket = self.shared.account.socket, ?interest, "waits");
+    }
+
+    /// Tells whoever looks for a fault what failed. That it would wait is no
+    /// failure.
+    pub(crate) fn tell_failure<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        let socket = self.shared.account.socket;
+        result.inspect_err(|error| {
+            if error.code() != ErrorCode::WouldBlock {
+                debug!(socket, code = ?error.code(), "failed");
+            }
+        })
     }
 
     /// Where the receiving side is shut down nothing comes any more: who would

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use crate::endpoint::Endpoint;
 use crate::layer::Layer;
 use crate::range::{Range, Ranges};
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
-use crate::{Canonical, Grant, Listen, Reason};
+use crate::{Canonical, Grant, Listen, Name, Reason};
 
 /// A request to accept a peer: POSIX `accept`, or the first datagram from it.
 #[derive(Clone, Debug)]
@@ -59,6 +59,10 @@ impl Request for Accept {
         Some(self.remedy().into())
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.listener.name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         Some(self.peer)
     }
@@ -66,30 +70,38 @@ impl Request for Accept {
 
 impl Decide for Accept {
     fn decide(&self, layer: &Layer) -> Verdict {
-        let endpoint = self.endpoint();
-        let (query, peer) = (endpoint.query(), self.peer.ip());
+        let (query, peer) = (self.endpoint().query(), self.peer.ip());
         let denies = layer.deny.table(Verb::Listen, query.protocol);
         let grants = layer.allow.table(Verb::Listen, query.protocol);
 
         let caught = |from: &Option<Ranges>| from.as_ref().is_none_or(|from| from.catch(peer));
-        if let Some(deny) = denies.denying(&query).find(|deny| caught(&deny.from)) {
-            return Err(Refusal::denied(deny.into()));
+        let mut denying = denies.denying(&query);
+        if let Some(deny) = denying.find(|placed| caught(&placed.grant.from)) {
+            return Err(Refusal::Denied(deny.into()));
         }
-        let mut outside = None;
-        for grant in grants.granting(&query) {
-            match &grant.from {
-                Some(from) if !from.cover(&peer.into()) => outside = outside.or(Some(grant)),
-                Some(_) | None => return Ok(Some(grant.into())),
-            }
+        let admitted =
+            |from: &Option<Ranges>| from.as_ref().is_none_or(|from| from.cover(&peer.into()));
+        let mut granting = grants.granting(&query);
+        match granting.find(|placed| admitted(&placed.grant.from)) {
+            Some(grant) => Ok(Some(grant.into())),
+            None => Err(Refusal::Silent),
         }
-        let reason = match outside {
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        let (query, peer) = (self.endpoint().query(), self.peer.ip());
+        let grants = layer.allow.table(Verb::Listen, query.protocol);
+        let reason = match grants.granting(&query).next() {
             Some(grant) => Reason::PeerOutside {
-                grant: Grant::from(grant),
+                grant: grant.into(),
                 peer,
             },
             None => layer.silence(Verb::Listen, &query),
         };
-        Err(Refusal::new(reason, self.remedy()))
+        Explanation {
+            reason,
+            remedy: self.narrowest().map(Remedy::from),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::name_pattern::NamePattern;
 use crate::parser;
 use crate::ports::Ports;
 use crate::range::{Range, Ranges};
-use crate::request::{Decide, Request, Verdict};
+use crate::request::{Decide, Explanation, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::unix_grant::UnixGrant;
 use crate::unix_pattern::UnixPattern;
@@ -110,24 +110,6 @@ impl AnyRequest {
             Kind::Resolve(NamePattern::Any | NamePattern::Under(_)) => Err(many_names(text)),
             Kind::Socket(grant) => socket(grant, text),
             Kind::Unix(grant) => unix(grant, text),
-        }
-    }
-
-    /// The name that the request is made by, if it has one: what is looked up, or
-    /// what led to the address.
-    pub fn name(&self) -> Option<&Name> {
-        match self {
-            Self::Accept(accept) => accept.listener().name(),
-            Self::Bind(bind) => bind.name(),
-            Self::Connect(connect) => connect.name(),
-            Self::Listen(listen) => listen.name(),
-            Self::Lookup(lookup) => Some(lookup.name()),
-            Self::BindUnix(_)
-            | Self::Broadcast(_)
-            | Self::ConnectUnix(_)
-            | Self::Join(_)
-            | Self::ListenUnix(_)
-            | Self::Reverse(_) => None,
         }
     }
 
@@ -340,6 +322,10 @@ impl Request for AnyRequest {
         self.inner().narrowest()
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.inner().asked_name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         self.inner().socket_address()
     }
@@ -352,6 +338,10 @@ impl Request for AnyRequest {
 impl Decide for AnyRequest {
     fn decide(&self, layer: &Layer) -> Verdict {
         self.inner().decide(layer)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        self.inner().explain(layer)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::layer::Layer;
-use crate::request::{Decide, Request, Verdict};
+use crate::request::{Decide, Explanation, Request, Verdict};
 use crate::unix_endpoint::UnixEndpoint;
 use crate::verb::Verb;
 use crate::{Grant, UnixKind, UnixName};
@@ -38,6 +38,10 @@ impl Request for BindUnix {
 impl Decide for BindUnix {
     fn decide(&self, layer: &Layer) -> Verdict {
         self.0.decide(layer, Verb::Bind)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        self.0.explain(layer, Verb::Bind)
     }
 }
 

@@ -7,12 +7,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::grant::Kind;
 use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
-use crate::nearest::{Difference, Differences};
+use crate::nearest::{Difference, Differences, Nearest};
 use crate::ports::Ports;
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
-use crate::{Grant, Protocol};
+use crate::{Grant, Protocol, Reason};
 
 /// A request to let a socket send broadcasts: `SO_BROADCAST`.
 ///
@@ -65,11 +65,21 @@ impl Decide for Broadcast {
         let denies = layer.deny.table(Verb::Connect, Protocol::Udp);
         let grants = layer.allow.table(Verb::Connect, Protocol::Udp);
         if let Some(deny) = denies.catching_everywhere(ADDRESS) {
-            return Err(Refusal::denied(deny.into()));
+            return Err(Refusal::Denied(deny.into()));
         }
         match grants.covering_somewhere(ADDRESS) {
             Some(grant) => Ok(Some(grant.into())),
-            None => Err(Refusal::new(layer.no_grant(differences), Self::remedy())),
+            None => Err(Refusal::Silent),
+        }
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        let near = layer.allow.near_host(ADDRESS);
+        Explanation {
+            reason: Reason::NoGrant {
+                nearest: Nearest::among(near, differences),
+            },
+            remedy: self.narrowest().map(Remedy::from),
         }
     }
 }

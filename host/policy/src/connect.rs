@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::endpoint::Endpoint;
 use crate::layer::Layer;
-use crate::request::{Decide, Request, Verdict};
+use crate::request::{Decide, Explanation, Request, Verdict};
 use crate::verb::Verb;
 use crate::{Canonical, Grant, Name, Protocol};
 
@@ -50,6 +50,10 @@ impl Request for Connect {
         Some(self.0.grant(Verb::Connect).into())
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         Some(self.address())
     }
@@ -58,6 +62,10 @@ impl Request for Connect {
 impl Decide for Connect {
     fn decide(&self, layer: &Layer) -> Verdict {
         self.0.decide(layer, Verb::Connect)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        self.0.explain(layer, Verb::Connect)
     }
 }
 

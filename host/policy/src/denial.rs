@@ -2,16 +2,28 @@
 //! out of canonical types: its text goes to a terminal.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
-use crate::request::{Refusal, Remedy};
-use crate::{Grant, Origin, Reason};
+use crate::refusals::{self, Refusals};
+use crate::request::{Explanation, Refusal, Remedy};
+use crate::{Grant, Origin, Reason, Request};
 
 /// Why a request did not pass: the request, the reason, and what would allow
 /// it.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Denial(Box<Details>);
+///
+/// Cheap to make and to clone: what there is to tell is worked out when it is
+/// first asked for.
+#[derive(Clone)]
+pub struct Denial(Arc<Denied<dyn Request>>);
 
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Denied<R: ?Sized> {
+    refusals: Refusals,
+    details: OnceLock<Details>,
+    request: R,
+}
+
+#[derive(Debug, Eq, Hash, PartialEq)]
 struct Details {
     request: String,
     first: Refused,
@@ -19,7 +31,7 @@ struct Details {
 }
 
 /// What one layer said.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Debug, Eq, Hash, PartialEq)]
 struct Refused {
     origin: Origin,
     reason: Reason,
@@ -27,45 +39,39 @@ struct Refused {
 }
 
 impl Denial {
-    pub(crate) fn new(request: &impl fmt::Display, origin: &Origin, refusal: Refusal) -> Self {
-        Self(Box::new(Details {
-            request: request.to_string(),
-            first: Refused::new(origin, refusal),
-            others: Vec::new(),
+    pub(crate) fn new(request: impl Request, refusals: Refusals) -> Self {
+        Self(Arc::new(Denied {
+            refusals,
+            details: OnceLock::new(),
+            request,
         }))
-    }
-
-    /// Adds what a layer further in said.
-    pub(crate) fn add(&mut self, origin: &Origin, refusal: Refusal) {
-        self.0.others.push(Refused::new(origin, refusal));
     }
 
     /// The request, in the grammar of a grant; by name if it had one.
     pub fn request(&self) -> &str {
-        &self.0.request
+        &self.details().request
     }
 
     /// Why it did not pass: what the outermost layer says of those that do not
     /// allow it.
     pub fn reason(&self) -> &Reason {
-        &self.0.first.reason
+        &self.details().first.reason
     }
 
     /// Whose that layer is.
     pub fn origin(&self) -> &Origin {
-        &self.0.first.origin
+        &self.0.refusals.first().layer.origin
     }
 
     /// Whose the layers are that do not allow it, from the outermost on: each
     /// would have to. Of a guest's own there is at most one.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
-        self.refused().map(|refused| &refused.origin)
+        self.0.refusals.origins()
     }
 
     /// Whether a deny matches, in whichever layer, rather than no grant.
     pub fn is_explicit(&self) -> bool {
-        self.refused()
-            .any(|refused| matches!(refused.reason, Reason::DeniedBy { .. }))
+        self.0.refusals.are_explicit()
     }
 
     /// The flag that would allow it. None where no flag does: if a deny
@@ -77,8 +83,10 @@ impl Denial {
 
     /// The grant of [`Denial::remedy`].
     pub fn grant(&self) -> Option<&Grant> {
-        let alone = self.0.others.is_empty();
-        self.0.first.grant().filter(|_| alone)
+        match self.0.refusals.others() {
+            [] => self.details().first.grant(),
+            [..] => None,
+        }
     }
 
     /// What to tell the operator: three lines, without a final line break.
@@ -98,6 +106,17 @@ impl Denial {
         }
     }
 
+    fn details(&self) -> &Details {
+        let denied = &*self.0;
+        denied.details.get_or_init(|| Details {
+            request: denied.request.to_string(),
+            first: denied.explain(denied.refusals.first()),
+            others: (denied.refusals.others().iter())
+                .map(|refused| denied.explain(refused))
+                .collect(),
+        })
+    }
+
     /// What would allow it, or that nothing can: the last line of the report.
     pub fn advice(&self) -> String {
         if let Some(why) = self.is_final() {
@@ -108,7 +127,7 @@ impl Denial {
     }
 
     fn refused(&self) -> impl Iterator<Item = &Refused> {
-        std::iter::once(&self.0.first).chain(&self.0.others)
+        std::iter::once(&self.details().first).chain(&self.details().others)
     }
 
     /// Why it is out of the operator's hands, if it is.
@@ -124,16 +143,22 @@ impl Denial {
     }
 }
 
-impl Refused {
-    fn new(origin: &Origin, refusal: Refusal) -> Self {
-        let Refusal { reason, remedy } = refusal;
-        Self {
-            origin: origin.clone(),
+impl Denied<dyn Request> {
+    fn explain(&self, refused: &refusals::Refused) -> Refused {
+        let refusals::Refused { layer, refusal } = refused;
+        let Explanation { reason, remedy } = match refusal {
+            Refusal::Denied(deny) => Explanation::denied(deny.clone()),
+            Refusal::Silent => self.request.explain(layer),
+        };
+        Refused {
+            origin: layer.origin.clone(),
             reason,
             remedy,
         }
     }
+}
 
+impl Refused {
     /// What the policy itself would have to grant.
     fn grant(&self) -> Option<&Grant> {
         match (&self.origin, &self.remedy) {
@@ -179,6 +204,28 @@ impl Refused {
     }
 }
 
+/// As what it tells.
+impl fmt::Debug for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Denial").field(self.details()).finish()
+    }
+}
+
+/// By what they tell.
+impl PartialEq for Denial {
+    fn eq(&self, other: &Self) -> bool {
+        self.details() == other.details()
+    }
+}
+
+impl Eq for Denial {}
+
+impl Hash for Denial {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.details().hash(state);
+    }
+}
+
 fn flag(grant: &Grant) -> String {
     format!("--allow '{grant}'")
 }
@@ -186,7 +233,7 @@ fn flag(grant: &Grant) -> String {
 /// On one line: the request and the reason.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.request(), self.0.first)
+        write!(f, "{}: {}", self.request(), self.details().first)
     }
 }
 
@@ -211,7 +258,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { denial, verdict } = self;
         writeln!(f, "portcullis: {verdict}  {}", denial.request())?;
-        writeln!(f, "  reason: {}", denial.0.first)?;
+        writeln!(f, "  reason: {}", denial.details().first)?;
         write!(f, "  to allow: {}", denial.advice())?;
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::nearest::{Difference, Differences};
 use crate::ports::Ports;
 use crate::question::Question;
 use crate::range::{Range, Ranges};
-use crate::request::Verdict;
+use crate::request::{Explanation, Verdict};
 use crate::rules::Rules;
 use crate::socket_grant::{SocketGrant, heard_by};
 use crate::verb::Verb;
@@ -54,7 +54,11 @@ impl Endpoint {
 
     /// The whole decision about the endpoint.
     pub(crate) fn decide(&self, layer: &Layer, verb: Verb) -> Verdict {
-        layer.decide(verb, &self.query(), |verb| self.grant(verb).into())
+        layer.decide(verb, &self.query())
+    }
+
+    pub(crate) fn explain(&self, layer: &Layer, verb: Verb) -> Explanation {
+        layer.explain(verb, &self.query(), |verb| self.grant(verb).into())
     }
 
     pub(crate) fn query(&self) -> Query<'_> {
@@ -96,7 +100,7 @@ impl Question for Query<'_> {
         denies
             .table(verb, self.protocol)
             .denying(self)
-            .find(|deny| deny.from.is_none())
+            .find(|placed| placed.grant.from.is_none())
             .map(Grant::from)
     }
 
@@ -121,6 +125,10 @@ impl Question for Query<'_> {
             class: Group::of(address),
             grant: grant.into(),
         })
+    }
+
+    fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)> {
+        allows.near(self)
     }
 
     fn has_listeners(&self) -> bool {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::endpoint::Endpoint;
 use crate::layer::Layer;
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
 use crate::verb::Verb;
 use crate::{Grant, Protocol, Reason};
 
@@ -42,11 +42,22 @@ impl Request for Join {
 
 impl Decide for Join {
     fn decide(&self, layer: &Layer) -> Verdict {
-        let address = self.group();
-        if address.is_multicast() {
+        if self.group().is_multicast() {
             self.0.decide(layer, Verb::Join)
         } else {
-            Err(Refusal::hopeless(Reason::NotMulticast { address }))
+            Err(Refusal::Silent)
+        }
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        let address = self.group();
+        if address.is_multicast() {
+            self.0.explain(layer, Verb::Join)
+        } else {
+            Explanation {
+                reason: Reason::NotMulticast { address },
+                remedy: None,
+            }
         }
     }
 }

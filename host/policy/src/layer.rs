@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::nearest::{Differences, Nearest};
+use crate::nearest::Nearest;
 use crate::question::Question;
-use crate::request::{Refusal, Remedy, Verdict};
+use crate::request::{Explanation, Refusal, Remedy, Verdict};
 use crate::rules::Rules;
 use crate::socket_grant::Role;
 use crate::verb::Verb;
@@ -19,7 +19,7 @@ pub struct Layer {
     pub(crate) origin: Origin,
     pub(crate) allow: Rules,
     pub(crate) deny: Arc<Rules>,
-    /// The allows once more, in order: to find the nearest one for a denial.
+    /// The allows once more, in order: to add to them.
     allowed: Vec<Grant>,
     /// The denies once more, in order.
     denied: Arc<[Grant]>,
@@ -37,6 +37,8 @@ pub(crate) enum Ruling {
     Denied(Grant),
     Granted(Grant),
     Silent,
+    /// A grant to listen would cover the bind, but for this deny of listening.
+    Withheld(Grant),
 }
 
 impl Layer {
@@ -51,8 +53,8 @@ impl Layer {
         Self {
             origin,
             allow: Rules::new(Role::Allow, &allow),
-            deny: Arc::new(Rules::new(Role::Deny, deny)),
             allowed: allow,
+            deny: Arc::new(Rules::new(Role::Deny, deny)),
             denied: deny.into(),
             limits,
             host_name,
@@ -111,8 +113,8 @@ impl Layer {
         Self {
             origin,
             allow: Rules::new(Role::Allow, &allowed),
-            deny: Arc::clone(&self.deny),
             allowed,
+            deny: Arc::clone(&self.deny),
             denied: Arc::clone(&self.denied),
             limits: self.limits,
             host_name: self.host_name.clone(),
@@ -132,28 +134,34 @@ impl Layer {
         lines.map(|(role, line)| (role, line.clone())).collect()
     }
 
-    /// The whole decision about what one question asks. `remedy` is the
-    /// narrowest grant that covers it, of a verb.
-    pub(crate) fn decide(
+    /// The whole decision about what one question asks.
+    pub(crate) fn decide(&self, verb: Verb, question: &impl Question) -> Verdict {
+        match self.ruling(verb, question) {
+            Ruling::Granted(grant) => Ok(Some(grant)),
+            Ruling::Denied(deny) | Ruling::Withheld(deny) => Err(Refusal::Denied(deny)),
+            Ruling::Silent => Err(Refusal::Silent),
+        }
+    }
+
+    /// Why the rules were silent, and what would make them speak. `remedy` is the
+    /// narrowest grant that covers what is asked, of a verb.
+    pub(crate) fn explain(
         &self,
         verb: Verb,
         question: &impl Question,
         remedy: impl Fn(Verb) -> Grant,
-    ) -> Verdict {
-        match self.ruling(verb, question) {
-            Ruling::Denied(deny) => Err(Refusal::denied(deny)),
-            Ruling::Granted(grant) => Ok(Some(grant)),
-            Ruling::Silent => {
-                let reason = self.silence(verb, question);
-                let remedy = match self.is_likely_to_listen(verb, question, &reason) {
-                    true => Remedy {
-                        grant: remedy(Verb::Listen),
-                        to_bind: Some(remedy(verb)),
-                    },
-                    false => remedy(verb).into(),
-                };
-                Err(Refusal::new(reason, remedy))
-            }
+    ) -> Explanation {
+        let reason = self.silence(verb, question);
+        let remedy = match self.is_likely_to_listen(verb, question, &reason) {
+            true => Remedy {
+                grant: remedy(Verb::Listen),
+                to_bind: Some(remedy(verb)),
+            },
+            false => remedy(verb).into(),
+        };
+        Explanation {
+            reason,
+            remedy: Some(remedy),
         }
     }
 
@@ -174,13 +182,20 @@ impl Layer {
         if let Some(grant) = self.grant(verb, question) {
             return Ruling::Granted(grant);
         }
-        // A grant to listen is one to bind, unless listening is denied.
         match verb {
-            Verb::Bind => match self.ruling(Verb::Listen, question) {
-                Ruling::Granted(grant) => Ruling::Granted(grant),
-                Ruling::Denied(_) | Ruling::Silent => Ruling::Silent,
-            },
+            Verb::Bind => self.ruling_by_listen(question),
             Verb::Connect | Verb::Join | Verb::Listen => Ruling::Silent,
+        }
+    }
+
+    /// A grant to listen is one to bind, unless listening is denied.
+    fn ruling_by_listen(&self, question: &impl Question) -> Ruling {
+        let Some(grant) = self.grant(Verb::Listen, question) else {
+            return Ruling::Silent;
+        };
+        match self.denial(Verb::Listen, question) {
+            Some(deny) => Ruling::Withheld(deny),
+            None => Ruling::Granted(grant),
         }
     }
 
@@ -194,25 +209,12 @@ impl Layer {
 
     /// Why the rules were silent.
     pub(crate) fn silence(&self, verb: Verb, question: &impl Question) -> Reason {
-        self.withheld(verb, question)
-            .or_else(|| question.almost_granted(&self.allow, verb))
-            .unwrap_or_else(|| self.no_grant(|grant| question.differences(grant, verb)))
-    }
-
-    /// That there is no grant, and which comes closest by what `differences`
-    /// says of each that comes close.
-    pub(crate) fn no_grant(&self, differences: impl Fn(&Grant) -> Option<Differences>) -> Reason {
-        Reason::NoGrant {
-            nearest: Nearest::among(&self.allowed, differences),
-        }
-    }
-
-    /// The deny of listening that keeps a grant to listen from covering a bind.
-    fn withheld(&self, verb: Verb, question: &impl Question) -> Option<Reason> {
-        let listen = (verb == Verb::Bind).then_some(Verb::Listen)?;
-        self.grant(listen, question)?;
-        let deny = self.denial(listen, question)?;
-        Some(Reason::DeniedBy { deny })
+        let almost = question.almost_granted(&self.allow, verb);
+        almost.unwrap_or_else(|| Reason::NoGrant {
+            nearest: Nearest::among(question.near(&self.allow), |grant| {
+                question.differences(grant, verb)
+            }),
+        })
     }
 }
 

@@ -33,7 +33,8 @@ pub use lesson::Lesson;
 ///   name for the one to look it up.
 /// - Ports of one host share a grant. Destination ports of the dynamic range
 ///   become that range when three of them were seen at one host; fewer stay as
-///   they are.
+///   they are. Of those from 32768 on, which Linux hands out as well, two have
+///   to be among them.
 /// - `from` holds the peers that came: up to three addresses as they are, more
 ///   as the network or group that holds them. Where none came there is no
 ///   `from`.
@@ -79,6 +80,8 @@ const LINUX_DYNAMIC: u16 = 32768;
 #[derive(Clone, Debug, Default)]
 struct Seen {
     times: u64,
+    /// How often its name was looked up, for what it is about.
+    lookups: u64,
     first: First,
     peers: Peers,
     within: BTreeSet<Range>,
@@ -115,6 +118,7 @@ impl Learner {
             Kind::Socket(grant) if grant.verb == Verb::Listen && !came => None,
             Kind::Resolve(_) | Kind::Socket(_) | Kind::Unix(_) => request.socket_address(),
         };
+        let is_lookup = is_named(&subject) && request.socket_address().is_none();
         let turn = self.seen.len();
         if turn >= DISTINCT && !self.seen.contains_key(&subject) {
             self.left_out += 1;
@@ -124,7 +128,10 @@ impl Learner {
             first: First { turn, address },
             ..Seen::default()
         });
-        seen.times += 1;
+        match is_lookup {
+            true => seen.lookups += 1,
+            false => seen.times += 1,
+        }
         // A name is looked up before it is known where it leads.
         seen.first.address = seen.first.address.or(address);
         seen.within.extend(within);
@@ -234,15 +241,17 @@ impl Learner {
             .filter(|port| *port >= LINUX_DYNAMIC)
             .chain(self.known_dynamic(shape));
         let dynamic: BTreeSet<u16> = dynamic.collect();
-        let several = shape.verb == Verb::Connect && dynamic.len() >= SEVERAL;
-        let range = dynamic.first().filter(|_| several).map(|lowest| {
-            let start = if *lowest >= DYNAMIC {
-                DYNAMIC
-            } else {
-                LINUX_DYNAMIC
-            };
-            start..=u16::MAX
-        });
+        let all = dynamic.len();
+        let high = dynamic.range(DYNAMIC..).count();
+        // One that is lower than IANA has them may well be a service.
+        let start = if shape.verb != Verb::Connect {
+            None
+        } else if all >= SEVERAL && all - high > 1 {
+            Some(LINUX_DYNAMIC)
+        } else {
+            (high >= SEVERAL).then_some(DYNAMIC)
+        };
+        let range = start.map(|start| start..=u16::MAX);
         let single = single.into_iter().map(|port| port..=port);
         single.chain(range).collect()
     }
@@ -298,11 +307,12 @@ impl Learner {
 
 impl Seen {
     fn add(&mut self, other: &Self) {
-        self.first = match self.times {
+        self.first = match self.times + self.lookups {
             0 => other.first,
             _ => self.first.earlier(other.first),
         };
         self.times += other.times;
+        self.lookups += other.lookups;
         self.peers.add_all(&other.peers);
         self.within.extend(other.within.iter().copied());
     }
@@ -321,7 +331,12 @@ impl First {
 fn sum<'a>(seen: impl Iterator<Item = &'a Seen>) -> (u64, First) {
     let mut whole = Seen::default();
     seen.for_each(|seen| whole.add(seen));
-    (whole.times, whole.first)
+    // To look it up is part of what it is looked up for.
+    let times = match whole.times {
+        0 => whole.lookups,
+        times => times,
+    };
+    (times, whole.first)
 }
 
 /// A grant without `from` and `in`, whether it had a `from` and so is about a
@@ -338,6 +353,14 @@ fn apart(grant: &Grant) -> (Grant, bool, Vec<Range>) {
             (subject.into(), socket.from.is_some(), within)
         }
         Kind::Resolve(_) | Kind::Unix(_) => (grant.clone(), false, Vec::new()),
+    }
+}
+
+/// Whether a grant is for a socket at a name.
+fn is_named(grant: &Grant) -> bool {
+    match grant.kind() {
+        Kind::Socket(grant) => matches!(grant.host, HostPattern::Names(NamePattern::Exact(_))),
+        Kind::Resolve(_) | Kind::Unix(_) => false,
     }
 }
 

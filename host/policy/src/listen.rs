@@ -9,7 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol, Reason};
@@ -94,6 +94,10 @@ impl Request for Listen {
         Some(self.remedy().into())
     }
 
+    fn asked_name(&self) -> Option<&Name> {
+        self.name()
+    }
+
     fn socket_address(&self) -> Option<SocketAddr> {
         Some(self.address())
     }
@@ -101,35 +105,40 @@ impl Request for Listen {
 
 impl Decide for Listen {
     fn decide(&self, layer: &Layer) -> Verdict {
-        let query = self.endpoint.query();
         let sides = iter::once(&self.endpoint).chain(&self.second);
         let mut denies = sides.filter_map(|side| layer.denial(Verb::Listen, &side.query()));
         if let Some(deny) = denies.next() {
-            return Err(Refusal::denied(deny));
+            return Err(Refusal::Denied(deny));
         }
-        let grant = layer.grant(Verb::Listen, &query);
-        let second = self
-            .second
-            .as_ref()
-            .map(|side| (side, layer.grant(Verb::Listen, &side.query())));
-        match (grant, second) {
-            (Some(grant), None | Some((_, Some(_)))) => Ok(Some(grant)),
-            (Some(grant), Some((side, None))) => Err(half(grant, side)),
-            (None, Some((_, Some(grant)))) => Err(half(grant, &self.endpoint)),
-            (None, None | Some((_, None))) => Err(Refusal::new(
-                layer.silence(Verb::Listen, &query),
-                self.remedy(),
-            )),
+        let granted = |side: &Endpoint| layer.grant(Verb::Listen, &side.query());
+        match (granted(&self.endpoint), self.second.as_ref().map(granted)) {
+            (Some(grant), None | Some(Some(_))) => Ok(Some(grant)),
+            (Some(_), Some(None)) | (None, _) => Err(Refusal::Silent),
+        }
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        let granted = |side: &Endpoint| layer.grant(Verb::Listen, &side.query());
+        let second = self.second.as_ref().map(|side| (side, granted(side)));
+        match (granted(&self.endpoint), second) {
+            (Some(grant), Some((side, None))) => half(grant, side),
+            (None, Some((_, Some(grant)))) => half(grant, &self.endpoint),
+            (Some(_) | None, _) => Explanation {
+                reason: layer.silence(Verb::Listen, &self.endpoint.query()),
+                remedy: self.narrowest().map(Remedy::from),
+            },
         }
     }
 }
 
-fn half(grant: Grant, missing: &Endpoint) -> Refusal {
-    let reason = Reason::HalfGranted {
-        grant,
-        missing: missing.address().ip(),
-    };
-    Refusal::new(reason, missing.grant(Verb::Listen))
+fn half(grant: Grant, missing: &Endpoint) -> Explanation {
+    Explanation {
+        reason: Reason::HalfGranted {
+            grant,
+            missing: missing.address().ip(),
+        },
+        remedy: Some(missing.grant(Verb::Listen).into()),
+    }
 }
 
 impl fmt::Display for Listen {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::layer::Layer;
-use crate::request::{Decide, Request, Verdict};
+use crate::request::{Decide, Explanation, Request, Verdict};
 use crate::unix_endpoint::UnixEndpoint;
 use crate::verb::Verb;
 use crate::{Grant, UnixKind, UnixName};
@@ -40,6 +40,10 @@ impl Request for ListenUnix {
 impl Decide for ListenUnix {
     fn decide(&self, layer: &Layer) -> Verdict {
         self.0.decide(layer, Verb::Listen)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        self.0.explain(layer, Verb::Listen)
     }
 }
 

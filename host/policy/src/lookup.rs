@@ -8,7 +8,7 @@ use crate::host_pattern::HostPattern;
 use crate::layer::{Layer, Ruling};
 use crate::name_pattern::NamePattern;
 use crate::ports::Ports;
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::request::{Decide, Explanation, Refusal, Request, Verdict};
 use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol, Reason};
@@ -102,52 +102,66 @@ impl Lookup {
             .map_or(Ruling::Silent, |grant| Ruling::Granted(grant.into()))
     }
 
-    fn silence(&self, layer: &Layer) -> Reason {
-        match self.purpose.operation() {
-            Some((verb, protocol, port)) => layer.silence(verb, &self.query(protocol, port)),
-            None => Reason::NoGrant { nearest: None },
-        }
+    fn grant(&self, verb: Verb, protocol: Protocol, port: u16) -> Grant {
+        Grant::from(SocketGrant {
+            verb,
+            protocol,
+            host: HostPattern::Names(self.names()),
+            ports: Ports::from(port),
+            from: None,
+            within: None,
+        })
     }
 
-    fn remedy(&self) -> Grant {
-        let names = NamePattern::Exact(self.name.clone());
-        match self.purpose.operation() {
-            Some((verb, protocol, port)) => Grant::from(SocketGrant {
-                verb,
-                protocol,
-                host: HostPattern::Names(names),
-                ports: Ports::from(port),
-                from: None,
-                within: None,
-            }),
-            None => Grant::from(names),
-        }
+    fn names(&self) -> NamePattern {
+        NamePattern::Exact(self.name.clone())
     }
 }
 
 impl Request for Lookup {
     fn narrowest(&self) -> Option<Grant> {
-        Some(self.remedy())
+        Some(match self.purpose.operation() {
+            Some((verb, protocol, port)) => self.grant(verb, protocol, port),
+            None => self.names().into(),
+        })
+    }
+
+    fn asked_name(&self) -> Option<&Name> {
+        Some(&self.name)
     }
 }
 
 impl Decide for Lookup {
     fn decide(&self, layer: &Layer) -> Verdict {
         if let Some(names) = layer.deny.resolving(&self.name) {
-            return Err(Refusal::denied(names.clone().into()));
+            return Err(Refusal::Denied(names.clone().into()));
         }
-        match self.ruling(layer) {
-            Ruling::Denied(deny) => return Err(Refusal::denied(deny)),
+        let refusal = match self.ruling(layer) {
             Ruling::Granted(grant) => return Ok(Some(grant)),
-            Ruling::Silent => {}
-        }
+            Ruling::Denied(deny) => return Err(Refusal::Denied(deny)),
+            Ruling::Withheld(deny) => Refusal::Denied(deny),
+            Ruling::Silent => Refusal::Silent,
+        };
         if let Some(names) = layer.allow.resolving(&self.name) {
             return Ok(Some(names.clone().into()));
         }
         if self.name.is_localhost() {
             return Ok(None);
         }
-        Err(Refusal::new(self.silence(layer), self.remedy()))
+        Err(refusal)
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        match self.purpose.operation() {
+            Some((verb, protocol, port)) => {
+                let grant = |verb| self.grant(verb, protocol, port);
+                layer.explain(verb, &self.query(protocol, port), grant)
+            }
+            None => Explanation {
+                reason: Reason::NoGrant { nearest: None },
+                remedy: Some(Grant::from(self.names()).into()),
+            },
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The grant that would almost have covered a request. It must not be asked
-//! before a request is denied: it looks at every grant.
+//! before a request is denied, nor look at every grant: who is denied may ask
+//! again and again.
 
 use std::fmt;
 
@@ -38,28 +39,20 @@ impl Nearest {
         &self.differences
     }
 
-    /// The first of the grants that differ least, by what `differences` says of
-    /// each that comes close.
+    /// The grant that differs least, by what `differences` says of each that
+    /// comes close, and of several the one with the first place.
     pub(crate) fn among(
-        grants: &[Grant],
+        grants: impl Iterator<Item = (usize, Grant)>,
         differences: impl Fn(&Grant) -> Option<Differences>,
     ) -> Option<Self> {
-        let mut nearest: Option<(&Grant, Differences)> = None;
-        for grant in grants {
-            let Some(found) = differences(grant) else {
-                continue;
-            };
-            if nearest.is_none_or(|(_, least)| found.len() < least.len()) {
-                nearest = Some((grant, found));
-            }
-            // None differs less from a request that no grant covers.
-            if found.len() <= 1 {
-                break;
-            }
-        }
-        let (grant, differences) = nearest?;
+        let (_, grant, differences) = grants
+            .filter_map(|(place, grant)| {
+                let differences = differences(&grant)?;
+                Some((place, grant, differences))
+            })
+            .min_by_key(|(place, _, differences)| (differences.len(), *place))?;
         Some(Self {
-            grant: grant.clone(),
+            grant,
             differences: differences.into(),
         })
     }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::everything::everything;
 use crate::layer::Layer;
+use crate::refusals::Refusals;
 use crate::request::Refusal;
 use crate::socket_grant::Role;
 use crate::{
-    Canonical, Denial, Grant, Limits, Name, Origin, Permit, PolicyBuilder, PolicyError, Reason,
-    Request,
+    Canonical, Denial, Grant, Limits, Name, Origin, Permit, PolicyBuilder, PolicyError, Request,
 };
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
@@ -63,35 +63,34 @@ impl Policy {
         let (mut denied, mut shadowed) = (None, None);
         for Level { layer, shadow } in self.levels() {
             // The guest can stack these, and they would say the same.
-            let before: &Option<Denial> = match shadow {
+            let before: &Option<Refusals> = match shadow {
                 Shadow::Nothing => &denied,
                 Shadow::All | Shadow::Grants => &shadowed,
             };
             if layer.origin == Origin::Attenuated
-                && let Some(denial) = before
-                && denial.origins().any(|origin| *origin == layer.origin)
+                && let Some(refusals) = before
+                && refusals.origins().any(|origin| *origin == layer.origin)
             {
                 continue;
             }
             let grown = layer.grown();
-            match request.decide(grown.as_deref().unwrap_or(layer)) {
+            let layer = grown.as_ref().unwrap_or(layer);
+            match request.decide(layer) {
                 Ok(allowing) => grant = allowing,
                 Err(refusal) => {
-                    let denial = match shadow.passes(&refusal) {
+                    let refusals = match shadow.passes(&refusal) {
                         true => &mut shadowed,
                         false => &mut denied,
                     };
-                    match denial {
-                        Some(denial) => denial.add(&layer.origin, refusal),
-                        None => *denial = Some(Denial::new(&request, &layer.origin, refusal)),
-                    }
+                    Refusals::add(refusals, layer, refusal);
                 }
             }
         }
-        match denied {
-            Some(denial) => Err(denial),
-            None => Ok(Permit::new(request, grant, shadowed)),
+        if let Some(refusals) = denied {
+            return Err(request.deny(refusals));
         }
+        let shadowed = shadowed.map(|refusals| request.deny(refusals));
+        Ok(Permit::new(request, grant, shadowed))
     }
 
     /// The policy that lets everything pass and tells of each permit what would
@@ -314,7 +313,10 @@ impl Shadow {
     fn passes(self, refusal: &Refusal) -> bool {
         match self {
             Self::All => true,
-            Self::Grants => !matches!(refusal.reason, Reason::DeniedBy { .. }),
+            Self::Grants => match refusal {
+                Refusal::Denied(_) => false,
+                Refusal::Silent => true,
+            },
             Self::Nothing => false,
         }
     }

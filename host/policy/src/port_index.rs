@@ -1,41 +1,42 @@
 //! Finding the grants that hold a port without a scan. It must not look at
 //! their hosts.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::iter;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
+use crate::placed::{self, Placed};
 use crate::ports::Ports;
 use crate::socket_grant::SocketGrant;
 
 /// Grants by their ports.
 #[derive(Debug, Default)]
 pub(crate) struct PortIndex {
-    first: Option<Arc<SocketGrant>>,
-    complete: Option<Arc<SocketGrant>>,
-    all: Vec<Arc<SocketGrant>>,
-    blocks: HashMap<Block, Vec<Arc<SocketGrant>>>,
+    first: Option<Placed<SocketGrant>>,
+    complete: Option<Placed<SocketGrant>>,
+    all: Vec<Placed<SocketGrant>>,
+    blocks: BTreeMap<Block, Vec<Placed<SocketGrant>>>,
     /// A bit for each width that a block has: few do, and only those are worth
     /// a search.
     widths: u32,
 }
 
 /// The ports that share all but their last `bits` bits with `start`.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Block {
     bits: u32,
     start: u16,
 }
 
 impl PortIndex {
-    pub(crate) fn insert(&mut self, grant: &Arc<SocketGrant>) {
-        let new = || Arc::clone(grant);
+    /// Adds a grant that stands behind all that are there.
+    pub(crate) fn insert(&mut self, placed: &Placed<SocketGrant>) {
+        let new = || placed.clone();
         self.first.get_or_insert_with(new);
-        if grant.ports.are_complete() {
+        if placed.grant.ports.are_complete() {
             self.complete.get_or_insert_with(new);
         }
-        match &grant.ports {
+        match &placed.grant.ports {
             Ports::All => self.all.push(new()),
             Ports::List(items) => {
                 for block in items.iter().flat_map(blocks) {
@@ -47,22 +48,35 @@ impl PortIndex {
     }
 
     /// The grants that hold the port, the most exact first.
-    pub(crate) fn holding(&self, port: u16) -> impl Iterator<Item = &Arc<SocketGrant>> {
-        (0..=u16::BITS)
-            .filter(|bits| self.widths & 1 << bits != 0)
-            .filter_map(move |bits| self.blocks.get(&Block::around(port, bits)))
-            .flatten()
-            .chain(&self.all)
+    pub(crate) fn holding(&self, port: u16) -> impl Iterator<Item = &Placed<SocketGrant>> {
+        self.lists(port).flatten()
     }
 
-    /// A grant, on whatever port.
-    pub(crate) fn first(&self) -> Option<&Arc<SocketGrant>> {
+    /// Of the grants that hold the port, the one that stands first.
+    pub(crate) fn first_holding(&self, port: u16) -> Option<&Placed<SocketGrant>> {
+        placed::first(self.lists(port).filter_map(<[_]>::first))
+    }
+
+    /// The grant that stands first, on whatever port.
+    pub(crate) fn first(&self) -> Option<&Placed<SocketGrant>> {
         self.first.as_ref()
     }
 
     /// A grant that leaves no port out.
-    pub(crate) fn complete(&self) -> Option<&Arc<SocketGrant>> {
+    pub(crate) fn complete(&self) -> Option<&Placed<SocketGrant>> {
         self.complete.as_ref()
+    }
+
+    fn lists(&self, port: u16) -> impl Iterator<Item = &[Placed<SocketGrant>]> {
+        let widths = iter::successors(Some(self.widths), |widths| {
+            Some(widths & widths.wrapping_sub(1))
+        })
+        .take_while(|widths| *widths != 0)
+        .map(u32::trailing_zeros);
+        widths
+            .filter_map(move |bits| self.blocks.get(&Block::around(port, bits)))
+            .chain(iter::once(&self.all))
+            .map(Vec::as_slice)
     }
 }
 

@@ -17,6 +17,9 @@ pub(crate) trait Question {
     /// The reason that says more than that there is no grant, if one does.
     fn almost_granted(&self, allows: &Rules, verb: Verb) -> Option<Reason>;
 
+    /// The grants that may be nearest to covering it, with their places: of those
+    /// that differ in the same, the first.
+    fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)>;
     /// Whether listening on such an endpoint is an operation of its own, which
     /// follows binding.
     fn has_listeners(&self) -> bool;

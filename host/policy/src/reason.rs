@@ -80,6 +80,21 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// The deny that it names, or the grant: the nearest one, or one that covers a
+    /// part of the request.
+    pub fn cited(&self) -> Option<&Grant> {
+        match self {
+            Self::DeniedBy { deny } => Some(deny),
+            Self::HalfGranted { grant, .. }
+            | Self::NotInRange { grant, .. }
+            | Self::PeerOutside { grant, .. } => Some(grant),
+            Self::NoGrant { nearest } => nearest.as_ref().map(Nearest::grant),
+            Self::NotMulticast { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::layer::Layer;
-use crate::{Grant, Reason};
+use crate::refusals::Refusals;
+use crate::{Denial, Grant, Name, Reason};
 
 /// One operation on one endpoint, in canonical form, as the guest asks for it.
 ///
@@ -26,9 +27,14 @@ use crate::{Grant, Reason};
 /// [`ListenUnix`]: crate::ListenUnix
 /// [`Lookup`]: crate::Lookup
 /// [`Reverse`]: crate::Reverse
-pub trait Request: Decide + fmt::Debug + fmt::Display {
+pub trait Request: Decide + Deny + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The narrowest grant that would allow it; none where no grant can.
     fn narrowest(&self) -> Option<Grant>;
+
+    /// The name of a host that it was asked for by, if it was.
+    fn asked_name(&self) -> Option<&Name> {
+        None
+    }
 
     /// The canonical internet address that it is about: of a peer where one is
     /// to be accepted. None where it is about none, as a lookup.
@@ -48,13 +54,40 @@ pub trait Request: Decide + fmt::Debug + fmt::Display {
 pub trait Decide {
     #[doc(hidden)]
     fn decide(&self, layer: &Layer) -> Verdict;
+
+    /// Why the layer says nothing, and the grant that would make it.
+    #[doc(hidden)]
+    fn explain(&self, layer: &Layer) -> Explanation;
 }
 
-/// The grant that allows, if it took one, or why not.
+/// How a denial comes by its request.
+pub trait Deny {
+    #[doc(hidden)]
+    fn deny(&self, refusals: Refusals) -> Denial;
+}
+
+impl<R: Request + Clone> Deny for R {
+    fn deny(&self, refusals: Refusals) -> Denial {
+        Denial::new(self.clone(), refusals)
+    }
+}
+
+/// The grant that allows, if it took one, or that the layer refuses.
 pub(crate) type Verdict = Result<Option<Grant>, Refusal>;
 
+/// That a layer does not allow a request. Why is worked out when somebody asks:
+/// most of those who are denied nobody listens to.
+#[derive(Clone)]
+pub enum Refusal {
+    /// A deny matches.
+    Denied(Grant),
+    /// No grant covers it.
+    Silent,
+}
+
 /// Why a layer does not allow a request, and the grant that would.
-pub struct Refusal {
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Explanation {
     pub(crate) reason: Reason,
     pub(crate) remedy: Option<Remedy>,
 }
@@ -68,30 +101,13 @@ pub(crate) struct Remedy {
     pub(crate) to_bind: Option<Grant>,
 }
 
-impl Refusal {
+impl Explanation {
+    /// No grant makes up for a deny.
     pub(crate) fn denied(deny: Grant) -> Self {
-        Self::hopeless(Reason::DeniedBy { deny })
-    }
-
-    /// What no grant would change.
-    pub(crate) fn hopeless(reason: Reason) -> Self {
         Self {
-            reason,
+            reason: Reason::DeniedBy { deny },
             remedy: None,
         }
-    }
-
-    /// No grant makes up for a deny, or for an address of the wrong sort, so
-    /// then there is no remedy.
-    pub(crate) fn new(reason: Reason, remedy: impl Into<Remedy>) -> Self {
-        let remedy = match reason {
-            Reason::DeniedBy { .. } | Reason::NotMulticast { .. } => None,
-            Reason::HalfGranted { .. }
-            | Reason::NoGrant { .. }
-            | Reason::NotInRange { .. }
-            | Reason::PeerOutside { .. } => Some(remedy.into()),
-        };
-        Self { reason, remedy }
     }
 }
 

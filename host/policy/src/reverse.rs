@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use crate::grant::Kind;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
-use crate::nearest::{Difference, Differences};
-use crate::request::{Decide, Refusal, Request, Verdict};
+use crate::nearest::{Difference, Differences, Nearest};
+use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::verb::Verb;
-use crate::{Canonical, Grant, Name};
+use crate::{Canonical, Grant, Name, Reason};
 
 /// A request to look the name of an address up: POSIX `getnameinfo`.
 ///
@@ -67,10 +67,6 @@ impl Reverse {
         })
     }
 
-    fn remedy(&self) -> Grant {
-        NamePattern::Exact(self.name.clone()).into()
-    }
-
     fn differences(&self, grant: &Grant) -> Option<Differences> {
         match grant.kind() {
             Kind::Socket(grant) => Differences::few([
@@ -87,7 +83,7 @@ impl Reverse {
 
 impl Request for Reverse {
     fn narrowest(&self) -> Option<Grant> {
-        Some(self.remedy())
+        Some(NamePattern::Exact(self.name.clone()).into())
     }
 
     fn nameless(&self) -> Option<IpAddr> {
@@ -98,14 +94,21 @@ impl Request for Reverse {
 impl Decide for Reverse {
     fn decide(&self, layer: &Layer) -> Verdict {
         if let Some(deny) = self.denied(layer) {
-            return Err(Refusal::denied(deny));
+            return Err(Refusal::Denied(deny));
         }
         match self.granted(layer) {
             Some(grant) => Ok(Some(grant)),
-            None => Err(Refusal::new(
-                layer.no_grant(|grant| self.differences(grant)),
-                self.remedy(),
-            )),
+            None => Err(Refusal::Silent),
+        }
+    }
+
+    fn explain(&self, layer: &Layer) -> Explanation {
+        let near = layer.allow.near_host(self.address);
+        Explanation {
+            reason: Reason::NoGrant {
+                nearest: Nearest::among(near, |grant| self.differences(grant)),
+            },
+            remedy: self.narrowest().map(Remedy::from),
         }
     }
 }

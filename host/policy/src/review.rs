@@ -44,7 +44,6 @@ pub struct Warning {
 
 /// What is worth a second look.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum Concern {
     /// `[hosts]` leads the name of the grant where the grant does not.
     Astray {

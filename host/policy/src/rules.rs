@@ -1,17 +1,20 @@
 //! All the allows or all the denies of a layer, compiled. It must not weigh
 //! one against the other.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::endpoint::Query;
 use crate::grant::Kind;
 use crate::name_index::NameIndex;
 use crate::name_pattern::NamePattern;
+use crate::placed::{self, Placed};
 use crate::socket_grant::{Role, SocketGrant};
 use crate::table::Table;
 use crate::unix_grant::UnixGrant;
-use crate::unix_index::UnixIndex;
+use crate::unix_table::UnixTable;
 use crate::verb::Verb;
-use crate::{Grant, Name, Protocol, UnixKind};
+use crate::{Grant, Name, Protocol, UnixKind, UnixName};
 
 /// Grants of one role, each in the table of its verb and of its protocol or kind.
 #[derive(Debug, Default)]
@@ -20,33 +23,27 @@ pub(crate) struct Rules {
     connect: Tables,
     join: Tables,
     listen: Tables,
-    resolve: NameIndex<Option<NamePattern>>,
+    resolve: NameIndex<Option<Placed<NamePattern>>>,
 }
 
 #[derive(Debug, Default)]
 struct Tables {
     tcp: Table,
     udp: Table,
-    unix_datagram: UnixIndex<Arc<UnixGrant>>,
-    unix_stream: UnixIndex<Arc<UnixGrant>>,
+    unix_datagram: UnixTable,
+    unix_stream: UnixTable,
 }
 
 impl Rules {
     pub(crate) fn new(role: Role, grants: &[Grant]) -> Self {
-        let mut rules = Self::default();
-        for grant in grants {
-            match grant.kind() {
-                Kind::Resolve(names) => {
-                    rules
-                        .resolve
-                        .entry(names)
-                        .get_or_insert_with(|| names.clone());
-                }
-                Kind::Socket(grant) => rules.insert(role, grant),
-                Kind::Unix(grant) => rules.insert_unix(grant),
-            }
+        let tables = |verb| Tables::new(role, verb, grants);
+        Self {
+            bind: tables(Verb::Bind),
+            connect: tables(Verb::Connect),
+            join: tables(Verb::Join),
+            listen: tables(Verb::Listen),
+            resolve: resolve(grants),
         }
-        rules
     }
 
     pub(crate) fn table(&self, verb: Verb, protocol: Protocol) -> &Table {
@@ -57,7 +54,7 @@ impl Rules {
         }
     }
 
-    pub(crate) fn unix(&self, verb: Verb, kind: UnixKind) -> &UnixIndex<Arc<UnixGrant>> {
+    pub(crate) fn unix(&self, verb: Verb, kind: UnixKind) -> &UnixTable {
         let tables = self.tables(verb);
         match kind {
             UnixKind::Datagram => &tables.unix_datagram,
@@ -72,25 +69,43 @@ impl Rules {
 
     /// The grant to look a name up without connecting to it.
     pub(crate) fn resolving(&self, name: &Name) -> Option<&NamePattern> {
-        self.resolve.matching(name).find_map(Option::as_ref)
+        let mut matching = self.resolve.matching(name).flatten();
+        matching.next().map(|placed| &*placed.grant)
     }
 
-    fn insert(&mut self, role: Role, grant: &Arc<SocketGrant>) {
-        let tables = self.tables_mut(grant.verb);
-        let table = match grant.protocol {
-            Protocol::Tcp => &mut tables.tcp,
-            Protocol::Udp => &mut tables.udp,
-        };
-        table.insert(role, grant);
+    /// Of all grants that come near to what the query asks for in the same ways,
+    /// the first; each with its place.
+    pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = (usize, Grant)> {
+        let by_name = query.name.into_iter();
+        let resolving = by_name.flat_map(|name| self.resolve.matching(name).flatten());
+        let resolving = placed::first(resolving);
+        let sockets = self.all_tables().into_iter().flat_map(|tables| {
+            let tcp = tables.tcp.near(query);
+            tcp.chain(tables.udp.near(query))
+        });
+        let resolving = resolving.map(|near| (near.place, (*near.grant).clone().into()));
+        let sockets = sockets.map(|near| (near.place, Grant::from(&near.grant)));
+        resolving.into_iter().chain(sockets)
     }
 
-    fn insert_unix(&mut self, grant: &Arc<UnixGrant>) {
-        let tables = self.tables_mut(grant.verb);
-        let index = match grant.kind {
-            UnixKind::Datagram => &mut tables.unix_datagram,
-            UnixKind::Stream => &mut tables.unix_stream,
-        };
-        index.insert(&grant.names, Arc::clone(grant));
+    /// The same for an address alone.
+    pub(crate) fn near_host(&self, address: IpAddr) -> impl Iterator<Item = (usize, Grant)> {
+        let tables = self.all_tables().into_iter();
+        let tables = tables.flat_map(|tables| [&tables.tcp, &tables.udp]);
+        let near = tables.flat_map(move |table| table.near_host(address));
+        near.map(|near| (near.place, Grant::from(near)))
+    }
+
+    /// The same for the name of a unix socket.
+    pub(crate) fn near_unix(&self, name: &UnixName) -> impl Iterator<Item = (usize, Grant)> {
+        let tables = self.all_tables().into_iter();
+        let tables = tables.flat_map(|tables| [&tables.unix_datagram, &tables.unix_stream]);
+        let near = tables.flat_map(|table| table.near(name));
+        near.map(|near| (near.place, Grant::from(&near.grant)))
+    }
+
+    fn all_tables(&self) -> [&Tables; 4] {
+        [&self.bind, &self.connect, &self.join, &self.listen]
     }
 
     fn tables(&self, verb: Verb) -> &Tables {
@@ -101,13 +116,60 @@ impl Rules {
             Verb::Listen => &self.listen,
         }
     }
+}
 
-    fn tables_mut(&mut self, verb: Verb) -> &mut Tables {
-        match verb {
-            Verb::Bind => &mut self.bind,
-            Verb::Connect => &mut self.connect,
-            Verb::Join => &mut self.join,
-            Verb::Listen => &mut self.listen,
+impl Tables {
+    fn new(role: Role, verb: Verb, grants: &[Grant]) -> Self {
+        let table = |protocol| {
+            let grants = sockets(grants)
+                .filter(|(_, grant)| grant.verb == verb && grant.protocol == protocol);
+            Table::new(role, grants.map(|(place, grant)| Placed::new(place, grant)))
+        };
+        let unix_table = |kind| {
+            let grants = unix(grants).filter(|(_, grant)| grant.verb == verb && grant.kind == kind);
+            grants
+                .map(|(place, grant)| Placed::new(place, grant))
+                .collect()
+        };
+        Self {
+            tcp: table(Protocol::Tcp),
+            udp: table(Protocol::Udp),
+            unix_datagram: unix_table(UnixKind::Datagram),
+            unix_stream: unix_table(UnixKind::Stream),
         }
     }
+}
+
+fn sockets(grants: &[Grant]) -> impl Iterator<Item = (usize, &Arc<SocketGrant>)> {
+    grants
+        .iter()
+        .enumerate()
+        .filter_map(|(place, grant)| match grant.kind() {
+            Kind::Socket(grant) => Some((place, grant)),
+            Kind::Resolve(_) | Kind::Unix(_) => None,
+        })
+}
+
+fn unix(grants: &[Grant]) -> impl Iterator<Item = (usize, &Arc<UnixGrant>)> {
+    grants
+        .iter()
+        .enumerate()
+        .filter_map(|(place, grant)| match grant.kind() {
+            Kind::Unix(grant) => Some((place, grant)),
+            Kind::Resolve(_) | Kind::Socket(_) => None,
+        })
+}
+
+fn resolve(grants: &[Grant]) -> NameIndex<Option<Placed<NamePattern>>> {
+    let mut index = NameIndex::<Option<Placed<NamePattern>>>::default();
+    for (place, grant) in grants.iter().enumerate() {
+        match grant.kind() {
+            Kind::Resolve(names) => {
+                let placed = || Placed::new(place, &Arc::new(names.clone()));
+                index.entry(names).get_or_insert_with(placed);
+            }
+            Kind::Socket(_) | Kind::Unix(_) => {}
+        }
+    }
+    index
 }

@@ -7,7 +7,7 @@ use crate::grant::Kind;
 use crate::layer::Layer;
 use crate::nearest::{Difference, Differences};
 use crate::question::Question;
-use crate::request::Verdict;
+use crate::request::{Explanation, Verdict};
 use crate::rules::Rules;
 use crate::unix_grant::UnixGrant;
 use crate::unix_pattern::UnixPattern;
@@ -24,7 +24,11 @@ pub(crate) struct UnixEndpoint {
 impl UnixEndpoint {
     /// The whole decision about the endpoint.
     pub(crate) fn decide(&self, layer: &Layer, verb: Verb) -> Verdict {
-        layer.decide(verb, self, |verb| self.grant(verb).into())
+        layer.decide(verb, self)
+    }
+
+    pub(crate) fn explain(&self, layer: &Layer, verb: Verb) -> Explanation {
+        layer.explain(verb, self, |verb| self.grant(verb).into())
     }
 
     /// The narrowest grant that covers the endpoint.
@@ -53,6 +57,10 @@ impl Question for UnixEndpoint {
 
     fn almost_granted(&self, _allows: &Rules, _verb: Verb) -> Option<Reason> {
         None
+    }
+
+    fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)> {
+        allows.near_unix(&self.name)
     }
 
     fn has_listeners(&self) -> bool {

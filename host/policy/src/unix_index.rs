@@ -8,7 +8,7 @@ use crate::UnixName;
 use crate::unix_name::folders;
 use crate::unix_pattern::UnixPattern;
 
-/// Items by pattern of unix names; of several with the same pattern, the last.
+/// Items by pattern of unix names; of several with the same pattern, the first.
 #[derive(Debug)]
 pub(crate) struct UnixIndex<T> {
     any_abstract: Option<T>,
@@ -20,32 +20,39 @@ pub(crate) struct UnixIndex<T> {
 impl<T> UnixIndex<T> {
     pub(crate) fn insert(&mut self, pattern: &UnixPattern, item: T) {
         match pattern {
-            UnixPattern::AnyAbstract => self.any_abstract = Some(item),
+            UnixPattern::AnyAbstract => {
+                self.any_abstract.get_or_insert(item);
+            }
             UnixPattern::Exact(name) => {
-                self.exact.insert(name.clone(), item);
+                self.exact.entry(name.clone()).or_insert(item);
             }
             UnixPattern::In(folder) => {
-                self.within.insert(Arc::clone(folder), item);
+                self.within.entry(Arc::clone(folder)).or_insert(item);
             }
             UnixPattern::Under(folder) => {
-                self.under.insert(Arc::clone(folder), item);
+                self.under.entry(Arc::clone(folder)).or_insert(item);
             }
         }
     }
 
-    /// An item whose pattern matches the name, the most exact first.
-    pub(crate) fn matching(&self, name: &UnixName) -> Option<&T> {
-        self.exact.get(name).or_else(|| match name.as_path() {
-            Some(path) => self.over(path),
-            None => self.any_abstract.as_ref(),
-        })
+    /// The items whose patterns match the name, the most exact first.
+    pub(crate) fn matching(&self, name: &UnixName) -> impl Iterator<Item = &T> {
+        let (beneath, other) = match name.as_path() {
+            Some(path) => (Some(self.over(path)), None),
+            None => (None, self.any_abstract.as_ref()),
+        };
+        let beneath = beneath.into_iter().flatten();
+        self.exact.get(name).into_iter().chain(beneath).chain(other)
     }
 
-    fn over(&self, path: &[u8]) -> Option<&T> {
-        let parent = folders(path).next()?;
-        self.within
-            .get(parent)
-            .or_else(|| folders(path).find_map(|folder| self.under.get(folder)))
+    fn over(&self, path: &[u8]) -> impl Iterator<Item = &T> {
+        let parent = folders(path).next();
+        let within = parent.and_then(|parent| self.within.get(parent));
+        let above = (!self.under.is_empty()).then(|| folders(path));
+        let under = above.into_iter().flatten();
+        within
+            .into_iter()
+            .chain(under.filter_map(|folder| self.under.get(folder)))
     }
 }
 

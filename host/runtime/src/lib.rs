@@ -64,6 +64,7 @@
 //! What is not here: decisions, which are made in `portcullis-policy`, and
 //! sockets, which are opened in `portcullis-net`.
 
+mod audit_log;
 mod bindings;
 mod ctx;
 mod engine;
@@ -72,6 +73,7 @@ mod host;
 mod linker;
 mod program;
 
+pub use audit_log::AuditLog;
 pub use ctx::{Ctx, CtxView, View};
 pub use engine::Engine;
 pub use failure::Failure;
@@ -84,8 +86,9 @@ pub use portcullis_net::{
 };
 pub use portcullis_policy::{
     Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,
-    GrantError, Leads, Learner, Lesson, Lookup, Name, NameError, Permit, Policy, PolicyBuilder,
-    PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Step, TooComplex, Warning,
+    GrantError, Leads, Learner, Lesson, Limits, Lookup, Name, NameError, Origin, Permit, Policy,
+    PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Step,
+    TooComplex, Warning,
 };
 pub use program::{LoadError, Outcome, Program};
 /// The wasmtime that this crate was built with.

@@ -1,9 +1,11 @@
 //! A program: a `wasi:cli` command that may import the contract, ready to run.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
 use portcullis_net::AuditFailure;
+use tracing::{Instrument, debug, info, info_span};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -18,6 +20,8 @@ use crate::linker::add_to_linker;
 #[derive(Clone)]
 pub struct Program {
     command: CommandPre<State>,
+    /// The file that it was read from, for the operator.
+    name: Arc<str>,
 }
 
 /// Why a file is not a program that can be run.
@@ -92,7 +96,8 @@ impl Program {
             .instantiate_pre(&component)
             .map_err(Reason::UnknownImport)?;
         let command = CommandPre::new(instance).map_err(|_| Reason::NoMain)?;
-        Ok(Self { command })
+        let name = path.display().to_string().into();
+        Ok(Self { command, name })
     }
 
     /// Runs the program to its end, with `wasi` for everything but the network.
@@ -110,12 +115,23 @@ impl Program {
             table: ResourceTable::new(),
         };
         let network = state.portcullis.network().clone();
-        let outcome = self.run_in(Store::new(self.command.engine(), state)).await;
-        // The guest's sockets are closed, and the audit has heard of that as well.
-        match network.audit_failure() {
-            Some(failure) => Ok(Outcome::Unaudited(failure.clone())),
-            None => outcome,
-        }
+        let span = info_span!("guest", program = &*self.name);
+        let guest = async {
+            let outcome = self.run_in(Store::new(self.command.engine(), state)).await;
+            // The guest's sockets are closed, and the audit has heard of that as well.
+            let outcome = match network.audit_failure() {
+                Some(failure) => Ok(Outcome::Unaudited(failure.clone())),
+                None => outcome,
+            };
+            match &outcome {
+                Ok(Outcome::Exit(code)) => info!(code, "exited"),
+                Ok(Outcome::Trap(_)) => info!("trapped"),
+                Ok(Outcome::Unaudited(_)) => info!("was ended: the audit failed"),
+                Err(_) => info!("could not begin"),
+            }
+            outcome
+        };
+        guest.instrument(span).await
     }
 
     async fn run_in(&self, mut store: Store<State>) -> wasmtime::Result<Outcome> {
@@ -126,6 +142,7 @@ impl Program {
             Err(error) if error.is::<Trap>() => return Ok(Outcome::Trap(error)),
             Err(error) => return Err(error),
         };
+        debug!("begins");
         Ok(match instance.wasi_cli_run().call_run(&mut store).await {
             Ok(Ok(())) => Outcome::Exit(0),
             Ok(Err(())) => Outcome::Exit(1),

@@ -8,8 +8,8 @@ use super::GuestArguments;
 
 /// Run a program without a policy, and write the policy that it needs.
 ///
-/// Everything passes but what a deny matches, so this is only for programs, and
-/// peers, that could be trusted without any policy. What is written is the
+/// Everything passes but what a deny matches or a ceiling does not allow, so this
+/// is only for programs, and peers, that could be trusted without any policy. What is written is the
 /// smallest readable policy that covers what the program did, for you to review.
 /// It starts from the grants that are given, and keeps them.
 ///

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::policy::arguments::CheckArguments;
-use crate::policy::places::Places;
+use crate::policy::places::{Place, Places};
 use crate::policy::print;
 use crate::run;
 
@@ -71,21 +71,18 @@ fn text(review: &Review, places: &Places) -> String {
 
 fn json(review: &Review, places: &Places) -> Value {
     let warning = |warning: &Warning| {
-        let mut value = json!({
-            "concern": match &warning.concern {
-                Concern::Astray { .. } => "astray",
-                Concern::Denied => "denied",
-                Concern::Redundant { .. } => "redundant",
-                Concern::Wide { .. } => "wide",
-                _ => "other",
-            },
+        let concern = match &warning.concern {
+            Concern::Astray { .. } => "astray",
+            Concern::Denied => "denied",
+            Concern::Redundant { .. } => "redundant",
+            Concern::Wide { .. } => "wide",
+        };
+        json!({
+            "concern": concern,
             "grant": warning.grant.to_string(),
+            "place": places.of(&warning.grant).map(Place::json),
             "text": warning.concern.to_string(),
-        });
-        if let Some(place) = places.of(&warning.grant) {
-            value["place"] = place.json();
-        }
-        value
+        })
     };
     json!({
         "grants": review.grants,
@@ -102,6 +99,7 @@ fn mistake(diagnostic: &Diagnostic) -> Value {
         "file": diagnostic.place,
         "line": diagnostic.position.map(|position| position.line),
         "column": diagnostic.position.map(|position| position.column),
+        "length": diagnostic.length,
         "reason": diagnostic.reason,
         "hint": diagnostic.hint,
     })

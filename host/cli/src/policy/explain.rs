@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use portcullis::{
-    AnyRequest, Denial, DnsResolver, Explanation, Grant, GrantError, Leads, Policy, Reason,
-    Resolver, Step, SystemResolver,
+    AnyRequest, DnsResolver, Explanation, Grant, GrantError, Leads, Policy, Reason, Resolver, Step,
+    SystemResolver,
 };
 use serde_json::{Map, Value};
 
@@ -135,22 +135,10 @@ fn lines(step: &Step, places: &Places) -> String {
             // The report, without its first line: that is ours.
             let report = denial.report().to_string();
             let report = report.split_once('\n').map_or("", |(_, rest)| rest);
-            let written = cited(denial).map(written).unwrap_or_default();
+            let written = denial.reason().cited().map(written).unwrap_or_default();
             let reason = report.replacen("\n", &format!("\n{written}"), 1);
             format!("{reason}\n")
         }
-    }
-}
-
-/// The grant or the deny that the reason is about.
-fn cited(denial: &Denial) -> Option<&Grant> {
-    match denial.reason() {
-        Reason::DeniedBy { deny } => Some(deny),
-        Reason::HalfGranted { grant, .. }
-        | Reason::NotInRange { grant, .. }
-        | Reason::PeerOutside { grant, .. } => Some(grant),
-        Reason::NoGrant { nearest } => nearest.as_ref().map(|nearest| nearest.grant()),
-        _ => None,
     }
 }
 
@@ -199,15 +187,13 @@ fn decision(step: &Step, places: &Places) -> Map<String, Value> {
             if let Some(remedy) = denial.remedy() {
                 set("remedy", remedy.into());
             }
-            cited(denial)
+            denial.reason().cited()
         }
     };
     let role = match &step.verdict {
         Ok(_) => "grant",
-        Err(denial) => match denial.reason() {
-            Reason::DeniedBy { .. } => "deny",
-            _ => "nearest",
-        },
+        Err(denial) if matches!(denial.reason(), Reason::DeniedBy { .. }) => "deny",
+        Err(_) => "nearest",
     };
     if let Some(grant) = cited {
         set(role, grant.to_string().into());

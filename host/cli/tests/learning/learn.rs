@@ -150,7 +150,7 @@ fn the_policy_that_it_starts_from_is_kept() {
             "# Learned by `portcullis learn` from http-client.wasm\n{REVIEW}\
              # mine\nversion = 1\nallow = [\n  \"resolve a.internal\", # why\n  \
              \"connect udp://127.0.0.1:9\", # given by --allow\n  \
-             \"connect tcp://web.internal:{port} in loopback\", # 2 times, first 127.0.0.1:{port}\n]\n\
+             \"connect tcp://web.internal:{port} in loopback\", # once, 127.0.0.1:{port}\n]\n\
              deny = [\n    \"connect tcp://private:*\", # given by --deny\n]\n\
              [hosts] # where\n\"web.internal\" = [\"127.0.0.1\"]\n"
         )

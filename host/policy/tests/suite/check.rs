@@ -57,6 +57,12 @@ pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
     Ok(permit.grant().cloned())
 }
 
+/// The denial that there would have been under a policy that is shadowed.
+#[track_caller]
+pub(crate) fn shadowed(policy: &Policy, request: &str) -> Option<Denial> {
+    policy.check(read(request)).unwrap().shadowed().cloned()
+}
+
 /// Reads a request: `connect tcp://10.0.0.5:5432 [named db.internal]`, and so for `bind` and
 /// `listen`; `listen tcp://[::]:80 dual`; `accept tcp://127.0.0.1:80 [dual]
 /// from 10.1.2.3:999`; `lookup connect tcp db.internal 5432`; `resolve name`;

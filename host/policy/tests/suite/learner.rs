@@ -91,7 +91,7 @@ fn a_name_is_learned_with_where_it_led_and_need_not_be_granted_to_be_looked_up()
             &Lookup::new(name("other.example"), Purpose::Resolve),
         ],
         &[
-            "connect tcp://db.internal:5432 in private # 2 times, first 10.0.0.5:5432",
+            "connect tcp://db.internal:5432 in private # once, 10.0.0.5:5432",
             "connect tcp://one.example:443 # once, 1.1.1.1:443",
             "resolve other.example # once",
         ],
@@ -199,9 +199,19 @@ fn dynamic_ports_become_a_range_when_they_are_several() {
         &[
             &connect("10.0.0.5:33001"),
             &connect("10.0.0.5:60002"),
-            &connect("10.0.0.5:55003"),
+            &connect("10.0.0.5:34003"),
         ],
         &["connect tcp://10.0.0.5:32768-65535 # 3 times, first 10.0.0.5:33001"],
+    );
+    // The lower one is that of a service.
+    check(
+        &[
+            &connect("10.0.0.5:33001"),
+            &connect("10.0.0.5:50001"),
+            &connect("10.0.0.5:60002"),
+            &connect("10.0.0.5:55003"),
+        ],
+        &["connect tcp://10.0.0.5:33001,49152-65535 # 4 times, first 10.0.0.5:33001"],
     );
     check(
         &[
@@ -297,7 +307,7 @@ fn groups_and_broadcasts_are_learned_as_they_are() {
             &Join::new([10, 0, 0, 1].into(), 1),
         ],
         &[
-            "connect udp://255.255.255.255:* # once",
+            "connect udp://255.255.255.255:0 # once",
             "join udp://224.0.0.251:5353 # once",
         ],
     );
