@@ -13,6 +13,7 @@ use tokio::io::Interest;
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::datagram::{Datagram, LONGEST, receive};
 use crate::error::Error;
+use crate::limits::Direction;
 use crate::os;
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
@@ -81,9 +82,15 @@ impl Socket {
         }
         let (family, flags) = (self.shared.family, options.flags());
         let wait = self.send_wait(options.dont_wait);
+        self.pace(Direction::Outgoing, wait).await?;
+        let count = self.piece_of(ready.iter().map(|(data, _)| data.len()));
+        let ready = ready.get(..count).unwrap_or_default();
         let sent = self.perform(Interest::WRITABLE, wait, |socket| {
-            let datagrams = ready.iter().map(|(data, passage)| (*data, passage));
-            os::inet::send_many(socket, family, datagrams, flags)
+            let lengths = ready.iter().map(|(data, _)| data.len());
+            self.move_messages(lengths, |count| {
+                let datagrams = ready.iter().map(|(data, passage)| (*data, passage));
+                os::inet::send_many(socket, family, datagrams.take(count), flags)
+            })
         });
         let sent = sent.await?;
         for (data, passage) in ready.iter().take(sent) {
@@ -131,8 +138,11 @@ impl Socket {
             return Ok(vec![self.receive_from(maximum, options).await?]);
         }
         let wait = self.receive_wait(options.dont_wait);
+        self.may_take()?;
+        self.pace(Direction::Incoming, wait).await?;
         let maximum = maximum.min(LONGEST);
-        let count = count.min(BATCH).min(ROOM / maximum.max(1)).max(1);
+        let room = self.piece(Direction::Incoming, ROOM);
+        let count = count.min(BATCH).min(room / maximum.max(1)).max(1);
         let mut turned_away = 0;
         loop {
             let Some(found) = self.take_batch(count, maximum, options, wait).await? else {
@@ -142,8 +152,15 @@ impl Socket {
             let mut admitted = Vec::with_capacity(all);
             for datagram in found {
                 if self.lets_in(&datagram.source)? {
-                    self.note_received(&datagram);
-                    admitted.push(datagram);
+                    match self.take_message(datagram.data.len(), false) {
+                        Ok(()) => {
+                            self.note_received(&datagram);
+                            admitted.push(datagram);
+                        }
+                        Err(error) if admitted.is_empty() => return Err(error),
+                        // It is for the next call to tell.
+                        Err(_) => return Ok(admitted),
+                    }
                 }
             }
             if !admitted.is_empty() {

@@ -12,6 +12,7 @@ use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
+use crate::limits::Direction;
 use crate::network::Target;
 use crate::os;
 use crate::os::inet::Passage;
@@ -87,8 +88,11 @@ impl Socket {
     ) -> Result<usize, Error> {
         let (family, flags) = (self.shared.family, options.flags());
         let wait = self.send_wait(options.dont_wait);
+        self.pace(Direction::Outgoing, wait).await?;
         let sent = self.perform(Interest::WRITABLE, wait, |socket| {
-            os::inet::send_to(socket, family, data, flags, passage)
+            self.move_message(data, || {
+                os::inet::send_to(socket, family, data, flags, passage)
+            })
         });
         let sent = sent.await?;
         self.note_sent(sent, passage);
@@ -183,6 +187,8 @@ impl Socket {
         options: ReceiveOptions,
     ) -> Result<Datagram, Error> {
         let wait = self.receive_wait(options.dont_wait);
+        self.may_take()?;
+        self.pace(Direction::Incoming, wait).await?;
         let mut turned_away = 0;
         loop {
             let received = self.perform(Interest::READABLE, wait, |socket| {
@@ -193,6 +199,7 @@ impl Socket {
                 return Ok(self.no_datagram());
             };
             if self.lets_in(&datagram.source)? {
+                self.take_message(datagram.data.len(), options.peek)?;
                 if !options.peek {
                     self.note_received(&datagram);
                 }

@@ -216,7 +216,9 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(raw) => Errno::from_raw_os_error(raw).into(),
-            None => Self::new(ErrorCode::Unknown, error.to_string()),
+            // One of ours may have come in between the calls of the OS.
+            None => (error.downcast())
+                .unwrap_or_else(|error| Self::new(ErrorCode::Unknown, error.to_string())),
         }
     }
 }

@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::audit::AuditFailure;
+use crate::correspondents::Sharers;
 use crate::pins::Pins;
 
 #[derive(Debug, Default)]
 pub(crate) struct Guest {
     /// The names that it looked up.
     pub(crate) pins: Pins,
+    /// The sockets that remember with whom they had to do.
+    pub(crate) sharers: Sharers,
     /// Which of its listeners have a connection that is admitted and not yet
     /// taken.
     arrivals: Mutex<BTreeSet<RawFd>>,
@@ -25,7 +28,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// The listeners at which somebody waits to be taken.
+    /// The listeners at which somebody waits to be taken, in ascending order.
     pub(crate) fn arrivals(&self) -> Vec<RawFd> {
         self.arrivals.lock().iter().copied().collect()
     }

@@ -9,7 +9,7 @@ use portcullis_policy::{Accept, Bind, Broadcast, Connect, Host, Join, Listen, Pr
 use rustix::io::Errno;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
-use crate::correspondents::Correspondents;
+use crate::correspondents::{Correspondents, Sharers};
 use crate::datagram::Course;
 use crate::error::{Error, ErrorCode};
 use crate::network::Target;
@@ -20,7 +20,7 @@ use crate::wait::Wait;
 
 /// Where a socket is, in the words of the requests that put it there. The
 /// policy judges what was asked for: port zero stays zero.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) bound: Option<Bind>,
     /// What lets it accept, or receive from whoever writes.
@@ -32,6 +32,20 @@ pub(crate) struct Place {
     pub(crate) sent_by: Option<Course>,
     /// By what the last one came in.
     pub(crate) received_by: Option<Course>,
+}
+
+impl Place {
+    /// Nowhere as yet.
+    pub(crate) fn new(sharers: Sharers) -> Self {
+        Self {
+            bound: None,
+            listening: None,
+            peer: None,
+            correspondents: Correspondents::new(sharers),
+            sent_by: None,
+            received_by: None,
+        }
+    }
 }
 
 impl Socket {
@@ -139,7 +153,8 @@ impl Socket {
                 }
                 Err(error) => last = error,
             }
-            if goes_on(last.code()) {
+            self.forget_connection();
+            if is_last(last.code()) {
                 break;
             }
             if last.code() == ErrorCode::TimedOut && candidates.peek().is_some() {
@@ -152,6 +167,9 @@ impl Socket {
     async fn connect_to(&self, permit: &portcullis_policy::Permit<Connect>) -> Result<(), Error> {
         self.record().allow(permit)?;
         let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
+        if self.shared.kind != SocketType::Datagram {
+            self.begin_connection()?;
+        }
         readiness.forget();
         match os::connect(socket, self.shared.family, permit) {
             Ok(()) => return Ok(()),
@@ -169,7 +187,9 @@ impl Socket {
         wait.bound(readiness.wait(Ready::WRITABLE)).await?;
         // Linux tells how it ended to who asks again, and to nobody twice: else
         // the next connect would be answered with this one's end.
-        Ok(os::connect(socket, self.shared.family, permit)?)
+        let connected = os::connect(socket, self.shared.family, permit);
+        self.shared.check_ended()?;
+        Ok(connected?)
     }
 
     /// Joins a multicast group on an interface, by its index; zero is the one
@@ -332,11 +352,14 @@ impl Socket {
     }
 }
 
-/// Whether a failed connect leaves the socket busy with an address, so that no
-/// other can be tried.
-fn goes_on(code: ErrorCode) -> bool {
+/// Whether no other address can be tried after a failed connect: the socket is busy
+/// with this one, or the guest may make no more connections.
+fn is_last(code: ErrorCode) -> bool {
     matches!(
         code,
-        ErrorCode::AlreadyInProgress | ErrorCode::InProgress | ErrorCode::IsConnected
+        ErrorCode::AlreadyInProgress
+            | ErrorCode::InProgress
+            | ErrorCode::IsConnected
+            | ErrorCode::LimitExceeded
     )
 }

@@ -48,6 +48,7 @@ mod error;
 mod guest;
 mod hosts_file;
 mod inet;
+mod limits;
 mod network;
 mod options;
 mod os;

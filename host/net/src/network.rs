@@ -3,17 +3,20 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose};
+use tokio::time::timeout;
 
 use crate::address::{Family, SocketType};
 use crate::audit::{Audit, AuditFailure, Event, LookedUp, Opened, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
+use crate::limits::{Budget, Usage, descriptors};
 use crate::os;
-use crate::record::{is_denied, objection};
-use crate::resolver::{Answer, Resolver};
+use crate::record::{Record, is_denied, objection};
+use crate::resolver::{Answer, Pending, Resolver};
 use crate::reverse::NAMELESS;
 use crate::socket::{Settings, Socket};
 
@@ -27,6 +30,7 @@ pub struct Network {
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
     guest: Arc<Guest>,
+    budget: Arc<Budget>,
 }
 
 /// What a guest may attenuate with. Each request is held against all layers,
@@ -38,6 +42,10 @@ const GRANTS_LENGTH: usize = 64 * 1024;
 /// How many addresses of a name count. A name server that lists more means no
 /// good.
 const ADDRESSES: usize = 64;
+
+/// How long a lookup may take: as long as name servers are mostly waited for,
+/// twice.
+const LOOKUP: Duration = Duration::from_secs(10);
 
 /// Where an endpoint is: its addresses, and the name they were found by.
 #[derive(Debug)]
@@ -51,6 +59,7 @@ impl Network {
     /// audit.
     pub fn new(policy: Policy) -> Self {
         Self {
+            budget: Arc::new(Budget::new(policy.limits())),
             policy,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
@@ -58,9 +67,13 @@ impl Network {
         }
     }
 
-    /// The same within another policy.
+    /// The same within another policy. Where that has other limits, what was
+    /// counted before does not count.
     #[must_use]
-    pub fn with_policy(self, policy: Policy) -> Self {
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        if policy.limits() != *self.budget.limits() {
+            self.budget = Arc::new(Budget::new(policy.limits()));
+        }
         Self { policy, ..self }
     }
 
@@ -109,11 +122,15 @@ impl Network {
         }
     }
 
-    /// The same for another guest, which has looked nothing up yet.
+    /// The same for another guest, which has looked nothing up and used nothing
+    /// yet.
     #[must_use]
     pub fn for_another_guest(self) -> Self {
-        let guest = Arc::default();
-        Self { guest, ..self }
+        Self {
+            guest: Arc::default(),
+            budget: Arc::new(Budget::new(self.policy.limits())),
+            ..self
+        }
     }
 
     /// Where names are looked up.
@@ -124,6 +141,10 @@ impl Network {
     /// What is allowed here.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub(crate) fn guest(&self) -> &Arc<Guest> {
@@ -137,9 +158,9 @@ impl Network {
     /// See `open` in `wit/network.wit`.
     pub fn open(&self, family: Family, kind: SocketType, protocol: u16) -> Result<Socket, Error> {
         let (kind, protocol) = served(family, kind, protocol)?;
+        let usage = self.usage()?;
         let os = os::open(family, kind, protocol)?;
-        isolate(&os, family, kind)?;
-        self.adopt(os, family, kind)
+        self.adopt(os, family, kind, usage)
     }
 
     /// Opens two sockets that are connected with each other, which takes no
@@ -155,13 +176,19 @@ impl Network {
         protocol: u16,
     ) -> Result<(Socket, Socket), Error> {
         let (kind, protocol) = served(family, kind, protocol)?;
+        let usages = (self.usage()?, self.usage()?);
         let (one, other) = os::pair(family, kind, protocol)?;
-        isolate(&one, family, kind)?;
-        isolate(&other, family, kind)?;
         Ok((
-            self.adopt(one, family, kind)?,
-            self.adopt(other, family, kind)?,
+            self.adopt(one, family, kind, usages.0)?,
+            self.adopt(other, family, kind, usages.1)?,
         ))
+    }
+
+    /// Room for one more socket.
+    fn usage(&self) -> Result<Usage, Error> {
+        let room = self.budget.socket();
+        let room = room.map_err(|limit| self.record(None).exceeded(limit))?;
+        Ok(Usage::new(room))
     }
 
     fn adopt(
@@ -169,8 +196,12 @@ impl Network {
         os: socket2::Socket,
         family: Family,
         kind: SocketType,
+        usage: Usage,
     ) -> Result<Socket, Error> {
-        let socket = Socket::new(os, family, kind, self.clone(), Settings::default());
+        descriptors::check(&os)?;
+        isolate(&os, family, kind)?;
+        let settings = Settings::default();
+        let socket = Socket::new(os, family, kind, self.clone(), settings, usage);
         self.tell(Event::Opened(Opened {
             socket: socket.shared.account.socket,
             family,
@@ -249,7 +280,10 @@ impl Network {
         let found = match (self.policy.hosts(name), permit) {
             _ if name.is_localhost() => Ok(Answer::forever(loopback())),
             (Some(addresses), _) => Ok(Answer::forever(addresses.to_vec())),
-            (None, Some(permit)) => self.resolver.look_up(permit).await,
+            (None, Some(permit)) => {
+                self.within_limits(record, || self.resolver.look_up(permit))
+                    .await
+            }
             (None, None) => Err(ErrorCode::NameNotFound.into()),
         };
         let mut found = match found {
@@ -276,6 +310,20 @@ impl Network {
             self.guest.pins.add(name, &answer);
         }
         Ok(answer)
+    }
+
+    /// Asks the resolver, as often and for as long as may be.
+    pub(crate) async fn within_limits<'a, T>(
+        &'a self,
+        record: Record<'_>,
+        lookup: impl FnOnce() -> Pending<'a, T>,
+    ) -> Result<T, Error> {
+        let begun = self.budget.begin_lookup();
+        begun.map_err(|limit| record.exceeded(limit))?;
+        match timeout(LOOKUP, lookup()).await {
+            Ok(found) => found,
+            Err(_) => Err(ErrorCode::NameTemporaryFailure.into()),
+        }
     }
 
     /// Whether a name is that of the machine, as the policy tells it.

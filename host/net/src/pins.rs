@@ -22,9 +22,17 @@ const CAPACITY: usize = 4096;
 /// asked about each when the guest connects to the number.
 const NAMES: usize = 8;
 
+/// How many bytes of names are remembered, aliases among them.
+const LENGTH: usize = 1024 * 1024;
+
 #[derive(Debug, Default)]
-pub(crate) struct Pins {
-    by_address: Mutex<HashMap<IpAddr, Vec<Pin>>>,
+pub(crate) struct Pins(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    by_address: HashMap<IpAddr, Vec<Pin>>,
+    /// How many bytes of names there are.
+    length: usize,
 }
 
 /// A name that led to an address.
@@ -41,48 +49,73 @@ impl Pin {
     fn is_valid(&self, now: Instant) -> bool {
         self.valid_until.is_none_or(|end| now < end)
     }
+
+    /// How many bytes of names it holds; those that it shares with others count
+    /// for each.
+    fn length(&self) -> usize {
+        let aliases = self.chain.iter().map(|alias| alias.as_str().len());
+        self.name.as_str().len() + aliases.sum::<usize>()
+    }
 }
 
 impl Pins {
-    /// Remembers where a name led.
+    /// Remembers where a name led, as far as there is room.
     pub(crate) fn add(&self, name: &Name, answer: &Answer) {
         let now = Instant::now();
-        let chain = Arc::<[Name]>::from(answer.chain.as_slice());
-        let mut by_address = self.by_address.lock();
+        let pin = Pin {
+            name: name.clone(),
+            chain: Arc::from(answer.chain.as_slice()),
+            valid_until: answer.valid_until,
+        };
+        let mut known = self.0.lock();
         for address in &answer.addresses {
-            if by_address.len() >= CAPACITY {
-                forget_expired(&mut by_address, now);
+            if !known.has_room(&pin) {
+                known.forget_expired(now);
             }
-            if by_address.len() >= CAPACITY {
+            if !known.has_room(&pin) {
                 return;
             }
-            let pins = by_address.entry(canonical(*address)).or_default();
-            pins.retain(|pin| pin.is_valid(now) && pin.name != *name);
-            if pins.len() == NAMES {
-                pins.remove(0);
-            }
-            pins.push(Pin {
-                name: name.clone(),
-                chain: Arc::clone(&chain),
-                valid_until: answer.valid_until,
-            });
+            known.add(canonical(*address), pin.clone(), now);
         }
     }
 
     /// The names that led to an address, as far as they are still valid.
     pub(crate) fn of(&self, address: IpAddr) -> Vec<Pin> {
         let now = Instant::now();
-        let by_address = self.by_address.lock();
-        let pins = by_address.get(&canonical(address)).into_iter().flatten();
+        let known = self.0.lock();
+        let pins = known.by_address.get(&canonical(address));
+        let pins = pins.into_iter().flatten();
         pins.filter(|pin| pin.is_valid(now)).cloned().collect()
     }
 }
 
-fn forget_expired(by_address: &mut HashMap<IpAddr, Vec<Pin>>, now: Instant) {
-    by_address.retain(|_, pins| {
-        pins.retain(|pin| pin.is_valid(now));
-        !pins.is_empty()
-    });
+impl Known {
+    fn has_room(&self, pin: &Pin) -> bool {
+        self.by_address.len() < CAPACITY && self.length + pin.length() <= LENGTH
+    }
+
+    fn add(&mut self, address: IpAddr, pin: Pin, now: Instant) {
+        let pins = self.by_address.entry(address).or_default();
+        let before = length(pins);
+        pins.retain(|earlier| earlier.is_valid(now) && earlier.name != pin.name);
+        if pins.len() == NAMES {
+            pins.remove(0);
+        }
+        pins.push(pin);
+        self.length = self.length - before + length(pins);
+    }
+
+    fn forget_expired(&mut self, now: Instant) {
+        self.by_address.retain(|_, pins| {
+            pins.retain(|pin| pin.is_valid(now));
+            !pins.is_empty()
+        });
+        self.length = self.by_address.values().map(|pins| length(pins)).sum();
+    }
+}
+
+fn length(pins: &[Pin]) -> usize {
+    pins.iter().map(Pin::length).sum()
 }
 
 #[cfg(test)]
@@ -140,7 +173,7 @@ mod tests {
             let address = std::net::Ipv4Addr::from_bits(number).to_string();
             pins.add(&name("a.example"), &answer(&[&address], None));
         }
-        assert_eq!(pins.by_address.lock().len(), CAPACITY);
+        assert_eq!(pins.0.lock().by_address.len(), CAPACITY);
     }
 
     #[test]
@@ -153,5 +186,21 @@ mod tests {
         let found = names(&pins, "10.0.0.1");
         assert_eq!(found.len(), NAMES);
         assert_eq!(found.last(), Some(&name("99.example")));
+    }
+
+    #[test]
+    fn long_chains_of_aliases_are_bounded_by_their_length() {
+        let pins = Pins::default();
+        let alias = format!("{}.example", ["a"; 100].join("."));
+        for number in 0..u32::try_from(CAPACITY).unwrap() {
+            let address = std::net::Ipv4Addr::from_bits(number).to_string();
+            let mut answer = answer(&[&address], None);
+            answer.chain = vec![name(&alias); 16];
+            pins.add(&name("a.example"), &answer);
+        }
+        let known = pins.0.lock();
+        assert!(known.length <= LENGTH && known.length > LENGTH / 2);
+        let held = known.by_address.values().map(|pins| length(pins));
+        assert_eq!(known.length, held.sum::<usize>());
     }
 }

@@ -1,7 +1,9 @@
 //! Waiting for many sockets at once: Linux `epoll`, level-triggered.
 
 use std::collections::HashMap;
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use rustix::event::{Timespec, epoll};
 
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
+use crate::limits::{Counted, descriptors};
 use crate::network::Network;
 use crate::readiness::Readiness;
 use crate::ready::Ready;
@@ -31,6 +34,10 @@ struct Inner {
     epoll: Arc<OwnedFd>,
     readiness: Readiness<OwnedFd>,
     guest: Arc<Guest>,
+    _counted: Option<Counted>,
+    /// Counts the looks at what is ready, so that arrivals and what the kernel tells
+    /// come first by turns.
+    turn: AtomicUsize,
     /// By descriptor, as the kernel has it. One that was closed stays until its
     /// number is added again; the kernel tells no events of it.
     watched: Mutex<HashMap<RawFd, Watched>>,
@@ -55,6 +62,15 @@ pub struct PollEvent {
 /// A socket, and what the kernel says of it.
 type Told = (Socket, PollEvent);
 
+/// What is ready.
+#[derive(Debug, Default)]
+struct Found {
+    events: Vec<PollEvent>,
+    /// For how long nobody need look again at what waits for bandwidth, though the
+    /// kernel says that it is ready.
+    pause: Option<Duration>,
+}
+
 impl Poller {
     /// An empty set, for sockets of the guest that has `network`.
     ///
@@ -62,11 +78,16 @@ impl Poller {
     ///
     /// See `open` in `wit/poll.wit`, as for every operation here.
     pub fn new(network: &Network) -> Result<Self, Error> {
+        let counted = network.budget().poller();
+        let counted = counted.map_err(|limit| network.record(None).exceeded(limit))?;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        descriptors::check(&*epoll)?;
         Ok(Self(Arc::new(Inner {
             readiness: Readiness::new(Arc::clone(&epoll)),
             epoll,
             guest: Arc::clone(network.guest()),
+            _counted: counted,
+            turn: AtomicUsize::default(),
             watched: Mutex::default(),
         })))
     }
@@ -138,13 +159,13 @@ impl Poller {
             if let Some(failure) = self.0.guest.audit_failure() {
                 return Err(failure.clone().into());
             }
-            let events = self.events(maximum).await?;
+            let Found { events, pause } = self.look(maximum).await?;
             // Those who may not come in can come faster than they are sent off.
             if !events.is_empty() || wait.go_on(u32::MAX).is_err() {
                 return Ok(events);
             }
-            match wait.bound(self.0.readiness.wait(Ready::READABLE)).await {
-                Ok(_) => {}
+            match wait.bound(self.more(pause)).await {
+                Ok(()) => {}
                 Err(error) if is_end(&error) => return Ok(events),
                 Err(error) => return Err(error),
             }
@@ -155,61 +176,105 @@ impl Poller {
     /// Waits until a socket is ready. Where that cannot be waited for, it is for
     /// `wait` to say.
     pub async fn ready(&self) {
-        while let Ok(events) = self.events(1).await {
+        while let Ok(Found { events, pause }) = self.look(1).await {
             let is_over = self.0.guest.audit_failure().is_some();
-            if is_over
-                || !events.is_empty()
-                || self.0.readiness.wait(Ready::READABLE).await.is_err()
-            {
+            if is_over || !events.is_empty() || self.more(pause).await.is_err() {
                 return;
             }
             tokio::task::coop::consume_budget().await;
         }
     }
 
-    /// What is ready now.
-    async fn events(&self, maximum: usize) -> Result<Vec<PollEvent>, Error> {
-        let (mut events, told) = self.told(maximum)?;
-        for (socket, event) in told {
-            let ready = socket.vet(event.ready);
-            if !ready.is_nothing() {
-                events.push(PollEvent { ready, ..event });
-            } else {
-                // A crowd at each of many sockets must not keep the thread from
-                // others.
-                tokio::task::yield_now().await;
+    /// Waits until there may be more.
+    async fn more(&self, pause: Option<Duration>) -> io::Result<()> {
+        match pause {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => {
+                self.0.readiness.wait(Ready::READABLE).await?;
             }
         }
-        Ok(events)
+        Ok(())
     }
 
-    /// What is ready for certain, and what the kernel says of other sockets.
-    fn told(&self, maximum: usize) -> Result<(Vec<PollEvent>, Vec<Told>), Error> {
-        let watched = self.0.watched.lock();
+    /// What is ready now. Listeners with a connection that is let in already, and
+    /// what the kernel tells of, come first by turns, so that neither keep the
+    /// others from being told; nor does one listener.
+    async fn look(&self, maximum: usize) -> Result<Found, Error> {
+        let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         let arrivals = self.0.guest.arrivals();
-        let arrived = arrivals.iter().filter_map(|number| watched.get(number));
+        let mut found = Found::default();
+        if !turn.is_multiple_of(2) {
+            self.add_told(&mut found, maximum, &arrivals).await?;
+        }
+        let first = (turn / 2).checked_rem(arrivals.len()).unwrap_or_default();
+        let (later, sooner) = arrivals.split_at(first);
+        self.add_arrived(&mut found, maximum, sooner.iter().chain(later));
+        if turn.is_multiple_of(2) {
+            self.add_told(&mut found, maximum, &arrivals).await?;
+        }
+        Ok(found)
+    }
+
+    fn add_arrived<'a>(
+        &self,
+        found: &mut Found,
+        maximum: usize,
+        arrivals: impl Iterator<Item = &'a RawFd>,
+    ) {
+        let watched = self.0.watched.lock();
+        let arrived = arrivals.filter_map(|number| watched.get(number));
         let arrived = arrived.filter(|watched| watched.has_arrival());
-        let arrived = arrived.take(maximum).map(|watched| PollEvent {
+        let events = arrived.map(|watched| PollEvent {
             token: watched.token,
             ready: Ready::READABLE,
         });
-        let events: Vec<PollEvent> = arrived.collect();
-        if events.len() >= maximum {
-            return Ok((events, Vec::new()));
+        found
+            .events
+            .extend(events.take(maximum - found.events.len()));
+    }
+
+    /// Adds what the kernel tells of, as far as it holds.
+    async fn add_told(
+        &self,
+        found: &mut Found,
+        maximum: usize,
+        arrivals: &[RawFd],
+    ) -> Result<(), Error> {
+        for (socket, event) in self.told(maximum - found.events.len(), arrivals)? {
+            let ready = socket.vet(event.ready);
+            if !ready.is_nothing() {
+                found.events.push(PollEvent { ready, ..event });
+                continue;
+            }
+            let pauses = found.pause.into_iter().chain(socket.pause(event.ready));
+            found.pause = pauses.min();
+            // A crowd at each of many sockets must not keep the thread from others.
+            tokio::task::yield_now().await;
         }
-        let room = (maximum - events.len()).min(EVENTS);
-        let mut told: Vec<epoll::Event> = Vec::with_capacity(room);
+        Ok(())
+    }
+
+    /// What the kernel says is ready, but for those who are known to have an
+    /// arrival.
+    fn told(&self, maximum: usize, arrivals: &[RawFd]) -> Result<Vec<Told>, Error> {
+        if maximum == 0 {
+            return Ok(Vec::new());
+        }
+        let watched = self.0.watched.lock();
+        let mut told: Vec<epoll::Event> = Vec::with_capacity(maximum.min(EVENTS));
         let now = Timespec::default();
         epoll::wait(&*self.0.epoll, spare_capacity(&mut told), Some(&now))?;
         let told = told.into_iter().filter_map(|event| {
             let (flags, data) = (event.flags, event.data.u64());
-            let watched = watched.get(&RawFd::try_from(data).ok()?)?;
-            // Those are told above already.
-            let socket = watched.socket().filter(|_| !watched.has_arrival())?;
+            let number = RawFd::try_from(data).ok()?;
+            let watched = watched.get(&number)?;
+            if arrivals.binary_search(&number).is_ok() && watched.has_arrival() {
+                return None;
+            }
             let (token, ready) = (watched.token, Ready::from(flags));
-            Some((socket, PollEvent { token, ready }))
+            Some((watched.socket()?, PollEvent { token, ready }))
         });
-        Ok((events, told.collect()))
+        Ok(told.collect())
     }
 }
 

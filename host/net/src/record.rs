@@ -8,8 +8,9 @@ use std::fmt;
 
 use portcullis_policy::{Denial, Permit, Request};
 
-use crate::audit::{Allowed, Denied, Event, Refused};
+use crate::audit::{Allowed, Denied, Event, Limited, Refused};
 use crate::error::Error;
+use crate::limits::Limit;
 use crate::network::Network;
 use crate::socket::Socket;
 
@@ -78,6 +79,16 @@ impl Record<'_> {
             self.allow(real)?;
         }
         Ok(())
+    }
+
+    /// Tells of a limit that was reached: the audit, and then the guest.
+    pub(crate) fn exceeded(self, limit: Limit) -> Error {
+        let told = self.network.tell(Event::Limited(Limited {
+            socket: self.socket,
+            limit: limit.name(),
+            value: limit.value(),
+        }));
+        told.err().unwrap_or_else(|| limit.error())
     }
 
     /// Tells of a denial: the audit all of it, the guest as much as it may know.

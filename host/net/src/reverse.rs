@@ -68,7 +68,8 @@ impl Network {
             Ok(vec![name.clone()])
         } else {
             let permit = record.check(Reverse::new(address))?;
-            self.resolver().reverse(permit).await
+            self.within_limits(record, || self.resolver().reverse(permit))
+                .await
         };
         self.tell(Event::ReverseLookedUp(ReverseLookedUp {
             address,

@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::audit::{Accepted, Closed, Connected, Event};
 use crate::error::{Error, ErrorCode};
+use crate::limits::{Room, Usage};
 use crate::network::Network;
 use crate::os;
 use crate::readiness::Readiness;
@@ -50,8 +51,17 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) inet: Mutex<inet::Place>,
     pub(crate) unix: Mutex<unix::Place>,
+    pub(crate) usage: Usage,
     /// A connection that was let in to see whether one is there.
-    arrived: Mutex<Option<(socket2::Socket, SocketAddress)>>,
+    arrived: Mutex<Option<Admitted>>,
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+struct Admitted {
+    socket: socket2::Socket,
+    peer: SocketAddress,
+    room: Room,
 }
 
 /// What the guest has set and the host heeds instead of the OS: whose own timers
@@ -97,8 +107,10 @@ impl Socket {
         kind: SocketType,
         network: Network,
         settings: Settings,
+        usage: Usage,
     ) -> Self {
         let os = Arc::new(os);
+        let sharers = network.guest().sharers.clone();
         let shared = Shared {
             readiness: Readiness::new(Arc::clone(&os)),
             os,
@@ -106,9 +118,10 @@ impl Socket {
             kind,
             settings: Mutex::new(settings),
             account: Account::new(network.guest().number_socket()),
+            inet: Mutex::new(inet::Place::new(sharers.clone())),
+            unix: Mutex::new(unix::Place::new(sharers)),
             network,
-            inet: Mutex::default(),
-            unix: Mutex::default(),
+            usage,
             arrived: Mutex::default(),
         };
         Self::on(Arc::new(shared))
@@ -139,15 +152,17 @@ impl Socket {
         if self.shared.kind == SocketType::Datagram {
             return Err(ErrorCode::NotSupported.into());
         }
-        let backlog = i32::try_from(backlog.unwrap_or(DEFAULT_BACKLOG)).unwrap_or(i32::MAX);
+        let budget = self.shared.network.budget();
+        let backlog = budget.backlog(backlog.unwrap_or(DEFAULT_BACKLOG));
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match self.shared.family {
             Family::Inet | Family::Inet6 => self.listen_inet(backlog),
             Family::Unix => self.listen_unix(backlog),
         }
     }
 
-    /// POSIX `accept`. Peers that the policy does not admit are reset, and the
-    /// wait goes on.
+    /// POSIX `accept`. Peers that the policy does not admit, or who are too many,
+    /// are reset, and the wait goes on.
     pub async fn accept(&self) -> Result<(Self, SocketAddress), Error> {
         if self.shared.kind == SocketType::Datagram {
             return Err(ErrorCode::NotSupported.into());
@@ -237,8 +252,8 @@ impl Socket {
             return;
         }
         self.shared.inet.lock().listening = None;
-        if let Some((arrived, _)) = self.take_arrived() {
-            os::reset(&arrived);
+        if let Some(arrived) = self.take_arrived() {
+            os::reset(&arrived.socket);
         }
     }
 
@@ -290,7 +305,11 @@ impl Socket {
                 return;
             }
             match self.shared.readiness.wait(interest).await {
-                Ok(ready) if self.vet(ready).is_nothing() => {}
+                Ok(ready) if self.vet(ready).is_nothing() => {
+                    if let Some(pause) = self.pause(ready) {
+                        tokio::time::sleep(pause).await;
+                    }
+                }
                 Ok(_) | Err(_) => return,
             }
             tokio::task::coop::consume_budget().await;
@@ -298,8 +317,9 @@ impl Socket {
     }
 
     /// Takes back `readable` where all that has come is what the policy does not
-    /// let in: an operation would then wait.
-    pub(crate) fn vet(&self, mut ready: Ready) -> Ready {
+    /// let in, and what has to wait for bandwidth: an operation would then wait.
+    pub(crate) fn vet(&self, ready: Ready) -> Ready {
+        let mut ready = self.hold(ready);
         if ready.readable && !ready.failed {
             ready.readable = match self.shared.kind {
                 SocketType::Datagram => self.vet_datagram(),
@@ -351,7 +371,7 @@ impl Socket {
         self.shared.arrived.lock().is_some()
     }
 
-    fn take_arrived(&self) -> Option<(socket2::Socket, SocketAddress)> {
+    fn take_arrived(&self) -> Option<Admitted> {
         let mut arrived = self.shared.arrived.lock();
         let taken = arrived.take();
         if taken.is_some() {
@@ -361,27 +381,32 @@ impl Socket {
     }
 
     /// Lets a connection in, or turns it away.
-    fn admit(
-        &self,
-        arrival: os::Arrival,
-    ) -> Result<Option<(socket2::Socket, SocketAddress)>, Error> {
-        if self.shared.family == Family::Unix {
+    fn admit(&self, arrival: os::Arrival) -> Result<Option<Admitted>, Error> {
+        let (socket, peer) = if self.shared.family == Family::Unix {
             let Some(permit) = self.admit_unix() else {
                 return Ok(None);
             };
             self.record().allow(&permit)?;
-            return Ok(Some(arrival.admit_unix(&permit)));
-        }
-        let request = self.accept_request(arrival.peer()?)?;
-        let admitted = match self.shared.network.policy().check(request) {
-            Ok(permit) => self.record().allow(&permit).map(|()| Some(permit)),
-            Err(denial) => self.turn_away(&denial).map(|()| None),
+            arrival.admit_unix(&permit)
+        } else {
+            let request = self.accept_request(arrival.peer()?)?;
+            let admitted = match self.shared.network.policy().check(request) {
+                Ok(permit) => self.record().allow(&permit).map(|()| Some(permit)),
+                Err(denial) => self.turn_away(&denial).map(|()| None),
+            };
+            match admitted {
+                Ok(Some(permit)) => arrival.admit(&permit),
+                not_admitted => {
+                    arrival.refuse();
+                    return not_admitted.map(|_| None);
+                }
+            }
         };
-        match admitted {
-            Ok(Some(permit)) => Ok(Some(arrival.admit(&permit))),
-            not_admitted => {
-                arrival.refuse();
-                not_admitted.map(|_| None)
+        match self.make_room(&socket) {
+            Ok(Some(room)) => Ok(Some(Admitted { socket, peer, room })),
+            none => {
+                os::reset(&socket);
+                none.map(|_| None)
             }
         }
     }
@@ -421,8 +446,21 @@ impl Socket {
     }
 
     /// Calls `call` now, and again whenever the socket is ready, until it no
-    /// longer asks to wait or the patience ends.
+    /// longer asks to wait or the patience ends. Where the host ends the
+    /// connection, that is the end of it.
     pub(crate) async fn perform<T>(
+        &self,
+        interest: Interest,
+        wait: Wait,
+        call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+    ) -> Result<T, Error> {
+        self.shared.check_ended()?;
+        let done = self.attempt(interest, wait, call).await;
+        self.shared.check_ended()?;
+        done
+    }
+
+    async fn attempt<T>(
         &self,
         interest: Interest,
         wait: Wait,
@@ -464,10 +502,8 @@ impl Socket {
         }
     }
 
-    fn connection(
-        &self,
-        (os, peer): (socket2::Socket, SocketAddress),
-    ) -> Result<(Self, SocketAddress), Error> {
+    fn connection(&self, admitted: Admitted) -> Result<(Self, SocketAddress), Error> {
+        let Admitted { socket, peer, room } = admitted;
         let Shared {
             family,
             kind,
@@ -475,8 +511,9 @@ impl Socket {
             settings,
             ..
         } = &*self.shared;
-        let settings = settings.lock().inherited(*family, &os);
-        let connection = Self::new(os, *family, *kind, network.clone(), settings);
+        let settings = settings.lock().inherited(*family, &socket);
+        let usage = Usage::new(room.socket);
+        let connection = Self::new(socket, *family, *kind, network.clone(), settings, usage);
         let account = &connection.shared.account;
         account.set_remote(peer.clone());
         network.tell(Event::Accepted(Accepted {
@@ -485,6 +522,7 @@ impl Socket {
             local: connection.local_address().ok().as_ref(),
             remote: &peer,
         }))?;
+        connection.keep_connection(room.connection)?;
         Ok((connection, peer))
     }
 }

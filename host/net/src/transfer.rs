@@ -6,6 +6,7 @@ use tokio::io::Interest;
 use crate::address::{Endpoint, Family, SocketType};
 use crate::datagram::{Datagram, receive_from};
 use crate::error::{Error, ErrorCode};
+use crate::limits::Direction;
 use crate::ready::Ready;
 use crate::socket::Socket;
 use crate::wait::{Pauses, Wait};
@@ -103,8 +104,22 @@ impl Socket {
     }
 
     async fn send_on(&self, data: &[u8], flags: SendFlags, wait: Wait) -> Result<usize, Error> {
-        let sent = self.perform(Interest::WRITABLE, wait, |os| {
-            Ok(rustix::net::send(os, data, flags)?)
+        self.pace(Direction::Outgoing, wait).await?;
+        let sent = self.perform(Interest::WRITABLE, wait, |os| match self.shared.kind {
+            SocketType::Stream => {
+                let wanted = self.piece(Direction::Outgoing, data.len());
+                self.move_some(Direction::Outgoing, wanted, |room| {
+                    let piece = data.get(..room).unwrap_or(data);
+                    let sent = rustix::net::send(os, piece, flags)?;
+                    Ok((sent, sent))
+                })
+            }
+            SocketType::Datagram
+            | SocketType::Raw
+            | SocketType::ReliableMessage
+            | SocketType::Seqpacket => {
+                self.move_message(data, || Ok(rustix::net::send(os, data, flags)?))
+            }
         });
         let sent = sent.await?;
         match self.shared.kind {
@@ -168,22 +183,49 @@ impl Socket {
         options: ReceiveOptions,
         wait: Wait,
     ) -> Result<(Vec<u8>, usize), Error> {
-        let (mut flags, mut room) = (options.flags(), maximum);
-        if self.shared.kind == SocketType::Stream {
-            // Of a stream, more comes with the next.
-            room = room.min(CHUNK);
-        } else {
-            flags |= RecvFlags::TRUNC;
+        if !options.peek {
+            self.pace(Direction::Incoming, wait).await?;
+        }
+        if self.shared.kind != SocketType::Stream {
+            return self.receive_message(maximum, options, wait).await;
+        }
+        // More comes with the next.
+        let mut wanted = maximum.min(CHUNK);
+        if !options.peek {
+            wanted = self.piece(Direction::Incoming, wanted);
         }
         let received = self.perform(Interest::READABLE, wait, |os| {
-            let (data, length, _) = receive_from(os, room, flags)?;
-            Ok((data, length))
+            self.move_some(Direction::Incoming, wanted, |room| {
+                let (data, length, _) = receive_from(os, room, options.flags())?;
+                let moved = if options.peek { 0 } else { data.len() };
+                Ok(((data, length), moved))
+            })
         });
         let received = received.await?;
         if !options.peek {
             self.shared.account.received.add(received.0.len());
         }
         Ok(received)
+    }
+
+    async fn receive_message(
+        &self,
+        maximum: usize,
+        options: ReceiveOptions,
+        wait: Wait,
+    ) -> Result<(Vec<u8>, usize), Error> {
+        self.may_take()?;
+        let flags = options.flags() | RecvFlags::TRUNC;
+        let received = self.perform(Interest::READABLE, wait, |os| {
+            let (data, length, _) = receive_from(os, maximum, flags)?;
+            Ok((data, length))
+        });
+        let (data, length) = received.await?;
+        self.take_message(data.len(), options.peek)?;
+        if !options.peek {
+            self.shared.account.received.add(data.len());
+        }
+        Ok((data, length))
     }
 
     /// Waits for as much as a receive on a socket with `SO_RCVLOWAT` waits for.
@@ -260,7 +302,8 @@ impl Socket {
                 ..Ready::default()
             };
             let over = self.shared.readiness.now(ended)?;
-            if data.len() >= maximum || !over.is_nothing() || wait.go_on(u32::MAX).is_err() {
+            let all = data.len() >= maximum.min(self.left());
+            if all || !over.is_nothing() || wait.go_on(u32::MAX).is_err() {
                 return Ok(data);
             }
             pauses.next().await?;

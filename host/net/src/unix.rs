@@ -11,8 +11,9 @@ use portcullis_policy::{
 };
 
 use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
-use crate::correspondents::Correspondents;
+use crate::correspondents::{Correspondents, Sharers};
 use crate::error::{Error, ErrorCode};
+use crate::limits::Direction;
 use crate::os::unix::{self as os, Located, Passage};
 use crate::record::{is_denied, objection};
 use crate::socket::Socket;
@@ -20,7 +21,7 @@ use crate::transfer::SendOptions;
 use crate::wait::{Pauses, Wait};
 
 /// Where a socket is, in the words of the requests that put it there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Place {
     bound: Option<Bound>,
     /// What lets it accept, or receive from whoever writes.
@@ -35,6 +36,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Nowhere as yet.
+    pub(crate) fn new(sharers: Sharers) -> Self {
+        Self {
+            bound: None,
+            listening: None,
+            correspondents: Correspondents::new(sharers),
+            sent_to: None,
+            received_from: None,
+            is_hearing: false,
+        }
+    }
+
     /// The name that the socket was given, where the kernel may know it by
     /// another.
     pub(crate) fn name(&self) -> Option<SocketAddress> {
@@ -139,9 +152,16 @@ impl Socket {
             false,
             send_timeout.map(|time| Wait::from_now(time, ErrorCode::WouldBlock)),
         );
+        if self.unix_kind() == UnixKind::Stream {
+            self.begin_connection()?;
+        }
         // Nothing wakes somebody who waits for room in a listener's queue.
-        self.persist(wait, |socket| os::connect(socket, &permit, &located))
-            .await
+        let connected = self.persist(wait, |socket| os::connect(socket, &permit, &located));
+        let connected = connected.await;
+        if connected.is_err() {
+            self.forget_connection();
+        }
+        connected
     }
 
     /// Finds what an endpoint leads to, and asks whether it may be connected to:
@@ -180,8 +200,11 @@ impl Socket {
             }
         };
         let (flags, wait) = (options.flags(), self.send_wait(options.dont_wait));
+        self.pace(Direction::Outgoing, wait).await?;
         // Nothing wakes somebody who waits for room in another's queue.
-        let sent = self.persist(wait, |socket| os::send_to(socket, data, flags, &passage));
+        let sent = self.persist(wait, |socket| {
+            self.move_message(data, || os::send_to(socket, data, flags, &passage))
+        });
         let sent = sent.await?;
         self.shared.account.sent.add_datagram(sent);
         Ok(sent)

@@ -200,6 +200,45 @@ async fn what_is_ready_has_its_turn() {
     assert_eq!(seen.len(), pairs.len());
 }
 
+/// Arrivals that a guest does not take are told for ever, and so that it still
+/// hears of others.
+#[tokio::test]
+async fn arrivals_that_nobody_takes_keep_nobody_from_being_told() {
+    const LISTENERS: u64 = 5;
+    let network = network(&["listen tcp://127.0.0.1:0"]);
+    let poller = Poller::new(&network).unwrap();
+    let mut kept = Vec::new();
+    for token in 0..LISTENERS {
+        let listener = stream(&network);
+        let anywhere = at(([127, 0, 0, 1], 0).into());
+        listener.bind(&anywhere).await.unwrap();
+        listener.listen(None).unwrap();
+        poller.add(&listener, token, Ready::READABLE).unwrap();
+        let visitor = TcpStream::connect(local(&listener)).unwrap();
+        listener.ready(Ready::READABLE).await;
+        kept.push((listener, visitor));
+    }
+    let pairs: Vec<_> = (LISTENERS..2 * LISTENERS)
+        .map(|token| {
+            let pair = network.pair(Family::Unix, SocketType::Stream, 0).unwrap();
+            poller.add(&pair.0, token, Ready::WRITABLE).unwrap();
+            pair
+        })
+        .collect();
+    for maximum in [1, 2, 3] {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..4 * LISTENERS {
+            let events = poller.wait(Some(Duration::ZERO), maximum).await.unwrap();
+            let tokens: Vec<_> = events.iter().map(|event| event.token).collect();
+            assert_eq!(tokens.len(), maximum);
+            let distinct: std::collections::BTreeSet<_> = tokens.iter().collect();
+            assert_eq!(distinct.len(), maximum, "{tokens:?}");
+            seen.extend(tokens);
+        }
+        assert_eq!(seen.len(), kept.len() + pairs.len(), "at most {maximum}");
+    }
+}
+
 #[tokio::test]
 async fn failure_and_hang_up_are_told_unasked() {
     let network = network(&[]);
