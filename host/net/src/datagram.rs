@@ -120,16 +120,16 @@ impl Socket {
         let (mut denial, mut second_best) = (None, None);
         for (address, request) in self.requests(target) {
             if self.takes_form(address) {
-                match self.passage(request) {
+                match self.passage(request.clone()) {
                     Ok(passage) if !passage.is_shadowed() => return self.take(passage),
                     Ok(passage) => second_best = second_best.or(Some(passage)),
-                    Err(refused) => denial = denial.or(Some(refused)),
+                    Err(refused) => denial = denial.or(Some((request, refused))),
                 }
             }
         }
         match (second_best, denial) {
             (Some(passage), _) => self.take(passage),
-            (None, Some(denial)) => Err(self.record().refuse(&denial)),
+            (None, Some((request, denial))) => Err(self.record().refuse_as(request, &denial)),
             (None, None) => Err(ErrorCode::NameFamilyNotSupported.into()),
         }
     }
@@ -137,8 +137,9 @@ impl Socket {
     /// Asks whether a datagram may go to the peer, on the record.
     pub(crate) fn passage_to_peer(&self) -> Result<Passage, Error> {
         let peer = self.shared.inet.lock().peer.clone();
-        let passage = self.passage(peer.ok_or(ErrorCode::DestinationAddressRequired)?);
-        self.take(passage.map_err(|denial| self.record().refuse(&denial))?)
+        let peer = peer.ok_or(ErrorCode::DestinationAddressRequired)?;
+        let passage = self.passage(peer.clone());
+        self.take(passage.map_err(|denial| self.record().refuse_as(peer, &denial))?)
     }
 
     /// Puts on record by what a datagram goes, where the last one went by

@@ -122,14 +122,14 @@ impl Socket {
             .await?;
         let mut permits = Vec::new();
         let mut denial = None;
-        for request in self.requests(target) {
-            match self.shared.network.check_connect(request.1) {
-                Ok(permit) => permits.push((request.0, permit)),
-                Err(refused) => denial = denial.or(Some(refused)),
+        for (address, request) in self.requests(target) {
+            match self.shared.network.check_connect(request.clone()) {
+                Ok(permit) => permits.push((address, permit)),
+                Err(refused) => denial = denial.or(Some((request, refused))),
             }
         }
-        if let (true, Some(denial)) = (permits.is_empty(), denial) {
-            return Err(self.record().refuse(&denial));
+        if let (true, Some((request, denial))) = (permits.is_empty(), denial) {
+            return Err(self.record().refuse_as(request, &denial));
         }
         // What only passes because the policy is shadowed is for want of better.
         if permits
