@@ -1,9 +1,13 @@
 //! The command line, as clap reads it.
 
+mod learn;
+
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, Error};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use learn::LearnArguments;
 
 /// Sockets for sandboxed WebAssembly components, granted one capability at a
 /// time.
@@ -39,6 +43,7 @@ fn with_run(mut error: Error) -> Error {
 /// What the command can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Learn(LearnArguments),
     Run(RunArguments),
 }
 
@@ -51,6 +56,28 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "Example: portcullis run --allow 'listen tcp://127.0.0.1:8080' server.wasm")]
 pub(crate) struct RunArguments {
+    /// The program, and what it is given.
+    #[command(flatten)]
+    pub(crate) guest: GuestArguments,
+
+    /// Let everything pass, and report what would have been denied.
+    ///
+    /// Nothing is enforced, denies included, but for what --ceiling says: only for
+    /// programs that could be trusted without any policy.
+    #[arg(long, help_heading = "Policy", conflicts_with = "ask")]
+    pub(crate) shadow: bool,
+
+    /// Ask on the terminal before the program is denied what no grant covers.
+    ///
+    /// What a deny is against is not asked about. Where there is no terminal,
+    /// everything that would be asked about is denied.
+    #[arg(long, help_heading = "Policy")]
+    pub(crate) ask: bool,
+}
+
+/// A program, and what it is given.
+#[derive(Args, Debug)]
+pub(crate) struct GuestArguments {
     /// What the program may do.
     #[command(flatten)]
     pub(crate) policy: PolicyArguments,

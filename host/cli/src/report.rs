@@ -1,10 +1,11 @@
 //! Denials on standard error, for the operator.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{Audit, Denial, Denied, Event, Refused};
+use portcullis::{Allowed, Audit, Denied, Event, Refused};
 
 /// How many distinct denials are told apart. A guest that scans the network
 /// must fill neither memory nor the operator's screen.
@@ -17,6 +18,7 @@ pub(crate) struct Report {
     // Apart, so that a crowd of peers does not hide what the guest tries.
     denied: Arc<Mutex<Tally>>,
     refused: Arc<Mutex<Tally>>,
+    shadowed: Arc<Mutex<Tally>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,24 +33,30 @@ impl Report {
     pub(crate) fn finish(&self) {
         lock(&self.denied).finish("requests of the guest");
         lock(&self.refused).finish("peers");
+        lock(&self.shadowed).finish_shadow();
     }
 }
 
 impl Audit for Report {
     fn record(&self, event: Event<'_>) -> io::Result<()> {
+        if let Event::Allowed(Allowed { shadowed, .. }) = event
+            && let Some(denial) = shadowed
+        {
+            lock(&self.shadowed).count(&denial.shadow_report());
+        }
         if let Event::Denied(Denied { denial, .. }) = event {
-            lock(&self.denied).count(denial);
+            lock(&self.denied).count(&denial.report());
         }
         if let Event::Refused(Refused { denial, .. }) = event {
-            lock(&self.refused).count(denial);
+            lock(&self.refused).count(&denial.report());
         }
         Ok(())
     }
 }
 
 impl Tally {
-    fn count(&mut self, denial: &Denial) {
-        let denial = denial.report().to_string();
+    fn count(&mut self, report: &impl Display) {
+        let denial = report.to_string();
         if let Some(times) = self.times.get_mut(&denial) {
             *times += 1;
         } else if self.times.len() < DISTINCT {
@@ -60,6 +68,14 @@ impl Tally {
     }
 
     fn finish(&self, what: &str) {
+        self.finish_as(&format!("denied  {} more {what}", self.others));
+    }
+
+    fn finish_shadow(&self) {
+        self.finish_as(&format!("would deny  {} more requests", self.others));
+    }
+
+    fn finish_as(&self, others: &str) {
         let mut again: Vec<_> = self.times.iter().filter(|(_, times)| **times > 1).collect();
         again.sort();
         for (denial, times) in again {
@@ -67,16 +83,23 @@ impl Tally {
             say(&format!("{request} ({times} times in all)"));
         }
         if self.others > 0 {
-            say(&format!(
-                "portcullis: denied  {} more {what}, not told apart",
-                self.others
-            ));
+            say(&format!("portcullis: {others}, not told apart"));
         }
     }
 }
 
 fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Text of others, without what a terminal would act on and without an end of
+/// the line.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let shown = |char: char| match char {
+        _ if char.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => char,
+    };
+    text.chars().map(shown).collect()
 }
 
 fn say(line: &str) {

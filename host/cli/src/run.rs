@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::future;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -9,19 +10,50 @@ use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
 use portcullis::{Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
 
-use crate::arguments::{PolicyArguments, ResolverKind, RunArguments};
+use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArguments};
 use crate::cache;
 use crate::exit::Exit;
 use crate::report::Report;
+use crate::terminal::Terminal;
 
 /// Runs a program to its end.
 pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
-    let policy = policy(&arguments.policy)?;
-    let wasi = wasi(&arguments)?;
-    let program = Program::load(&engine()?, &arguments.program)?;
-
+    let RunArguments { guest, shadow, ask } = arguments;
+    let policy = policy(&guest.policy)?;
     let report = Report::default();
-    let network = network(policy, arguments.resolver).with_audit(report.clone());
+    let network = network(guest.resolver).with_audit(report.clone());
+    let network = match (shadow, ask) {
+        (true, _) => {
+            let what = match guest.policy.ceiling.is_empty() {
+                true => "nothing",
+                false => "nothing but the ceiling",
+            };
+            let _ = writeln!(
+                io::stderr(),
+                "portcullis: shadow: {what} is enforced; what would be denied is reported"
+            );
+            network.with_policy(policy.shadowed())
+        }
+        (false, true) => network
+            .with_policy(policy.growing())
+            .with_ask(Terminal::new(&guest)),
+        (false, false) => network.with_policy(policy),
+    };
+    let exit = execute(&guest, network, future::pending())?;
+    report.finish();
+    // Nobody ends it before it ends.
+    Ok(exit.unwrap_or(Exit::Guest(0)))
+}
+
+/// Runs a program within a network until it ends, or `interrupted` does. Says
+/// why it was ended, if it was not by itself; none if it was interrupted.
+pub(crate) fn execute(
+    arguments: &GuestArguments,
+    network: Network,
+    interrupted: impl Future<Output = ()>,
+) -> Result<Option<Exit>> {
+    let wasi = wasi(arguments)?;
+    let program = Program::load(&engine()?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -31,21 +63,30 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
         for socket in &arguments.socket {
             preopen(&mut ctx, socket).await?;
         }
-        program.run(wasi, ctx).await.map_err(with_causes)
+        tokio::select! {
+            // It is listened for before the program begins.
+            biased;
+            () = interrupted => Ok(None),
+            outcome = program.run(wasi, ctx) => outcome.map(Some).map_err(with_causes),
+        }
     })?;
-    report.finish();
+    Ok(outcome.map(|outcome| exit(&arguments.program, outcome)))
+}
+
+/// How the command is to end; says why, where the program did not end by itself.
+fn exit(program: &Path, outcome: Outcome) -> Exit {
     match outcome {
-        Outcome::Exit(code) => Ok(Exit::Guest(code)),
+        Outcome::Exit(code) => Exit::Guest(code),
         Outcome::Trap(error) => {
             // The functions of the guest are called what the guest likes.
             let trap = printable(&format!("{error:?}"));
-            let program = arguments.program.display();
+            let program = program.display();
             let _ = writeln!(io::stderr(), "error: {program}: trapped: {trap}");
-            Ok(Exit::Trap)
+            Exit::Trap
         }
         Outcome::Unaudited(failure) => {
             let _ = writeln!(io::stderr(), "error: {failure}");
-            Ok(Exit::Unaudited)
+            Exit::Unaudited
         }
     }
 }
@@ -78,15 +119,16 @@ fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn network(policy: Policy, resolver: ResolverKind) -> Network {
-    let network = Network::new(policy);
+/// A network without a grant as yet.
+pub(crate) fn network(resolver: ResolverKind) -> Network {
+    let network = Network::new(Policy::default());
     match resolver {
         ResolverKind::Dns => network,
         ResolverKind::System => network.with_resolver(SystemResolver::default()),
     }
 }
 
-fn policy(arguments: &PolicyArguments) -> Result<Policy> {
+pub(crate) fn policy(arguments: &PolicyArguments) -> Result<Policy> {
     let mut policy = Policy::builder();
     for path in &arguments.policy {
         policy = policy.file(&path.display().to_string(), &text(path)?);
@@ -107,7 +149,7 @@ fn text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
-fn wasi(arguments: &RunArguments) -> Result<WasiCtx> {
+fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio()
         .arg(arguments.program.to_string_lossy())

@@ -9,6 +9,7 @@
 )]
 
 mod example;
+mod learned;
 mod protocols;
 
 use std::io::{Read, Write};

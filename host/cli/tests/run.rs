@@ -530,7 +530,14 @@ fn a_policy_with_a_typo_is_refused_with_its_place_and_a_hint() {
     check_error(
         &["run", "--policy", &path, &guest("greeting-client")],
         2,
-        &format!("error: {path}:4:4: unknown verb `conect`; did you mean `connect`?\n"),
+        &format!(
+            "error: {path}:4:4: unknown verb `conect`\n  \
+               |\n\
+             4 |   \"conect tcp://127.0.0.1:80\",\n  \
+               |    ^^^^^^\n  \
+               |\n  \
+               = help: did you mean `connect`?\n"
+        ),
     );
 }
 

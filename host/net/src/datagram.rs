@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use portcullis_policy::{Connect, Denial, Name, Permit, Purpose, Request};
+use portcullis_policy::{Connect, Denial, Name, Permit, Policy, Purpose, Request};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SocketAddrAny};
 use tokio::io::Interest;
@@ -117,19 +117,20 @@ impl Socket {
                 port,
             })
             .await?;
-        let (mut denial, mut second_best) = (None, None);
+        let policy = target.policy.clone();
+        let (mut refused, mut second_best) = (None, None);
         for (address, request) in self.requests(target) {
             if self.takes_form(address) {
-                match self.passage(request.clone()) {
+                match self.passage(&policy, request.clone()) {
                     Ok(passage) if !passage.is_shadowed() => return self.take(passage),
                     Ok(passage) => second_best = second_best.or(Some(passage)),
-                    Err(refused) => denial = denial.or(Some((request, refused))),
+                    Err(denial) => refused = refused.or(Some((request, denial))),
                 }
             }
         }
-        match (second_best, denial) {
+        match (second_best, refused) {
             (Some(passage), _) => self.take(passage),
-            (None, Some((request, denial))) => Err(self.record().refuse_as(request, &denial)),
+            (None, Some((request, denial))) => self.appeal(&policy, request, denial),
             (None, None) => Err(ErrorCode::NameFamilyNotSupported.into()),
         }
     }
@@ -138,8 +139,23 @@ impl Socket {
     pub(crate) fn passage_to_peer(&self) -> Result<Passage, Error> {
         let peer = self.shared.inet.lock().peer.clone();
         let peer = peer.ok_or(ErrorCode::DestinationAddressRequired)?;
-        let passage = self.passage(peer.clone());
-        self.take(passage.map_err(|denial| self.record().refuse_as(peer, &denial))?)
+        let policy = self.shared.network.policy();
+        match self.passage(policy, peer.clone()) {
+            Ok(passage) => self.take(passage),
+            Err(denial) => self.appeal(policy, peer, denial),
+        }
+    }
+
+    /// Asks whoever may grant that a datagram goes there.
+    fn appeal(&self, policy: &Policy, to: Connect, denial: Denial) -> Result<Passage, Error> {
+        let network = &self.shared.network;
+        let permit = network
+            .second_opinion(policy, &to, denial)
+            .and_then(|policy| network.check_connect(&policy, to.clone()));
+        match permit {
+            Ok(permit) => self.take(Passage::Granted(permit)),
+            Err(denial) => Err(self.record().refuse_as(to, &denial)),
+        }
     }
 
     /// Puts on record by what a datagram goes, where the last one went by
@@ -156,15 +172,15 @@ impl Socket {
         Ok(passage)
     }
 
-    fn passage(&self, request: Connect) -> Result<Passage, Denial> {
+    fn passage(&self, policy: &Policy, request: Connect) -> Result<Passage, Denial> {
         let network = &self.shared.network;
         let answer = self
             .answers(&request)
-            .and_then(|listening| network.policy().check(listening).ok());
+            .and_then(|listening| policy.check(listening).ok());
         match answer {
-            None => network.check_connect(request).map(Passage::Granted),
+            None => network.check_connect(policy, request).map(Passage::Granted),
             Some(answer) if answer.shadowed().is_none() => Ok(Passage::Answer(answer)),
-            Some(answer) => match network.check_connect(request) {
+            Some(answer) => match network.check_connect(policy, request) {
                 Ok(permit) if permit.shadowed().is_none() => Ok(Passage::Granted(permit)),
                 Ok(_) | Err(_) => Ok(Passage::Answer(answer)),
             },
@@ -253,7 +269,9 @@ impl Socket {
         let accept = network.policy().check(self.accept_request(source)?);
         // Whom it may write to may write to it.
         let connect = match objection(&accept) {
-            Some(denial) if !denial.is_explicit() => network.check_connect(request.clone()).ok(),
+            Some(denial) if !denial.is_explicit() => network
+                .check_connect(network.policy(), request.clone())
+                .ok(),
             Some(_) | None => None,
         };
         match (accept, connect) {
@@ -290,8 +308,9 @@ impl Socket {
         let place = self.shared.inet.lock();
         let is_heard = place.correspondents.may_be_answered(&source);
         drop(place);
-        // Judged once, as long as they go on writing: a policy does not change.
-        if !is_heard && is_denied(&self.shared.network.check_connect(request)) {
+        let network = &self.shared.network;
+        // Judged once, as long as they go on writing: denies do not change.
+        if !is_heard && is_denied(&network.check_connect(network.policy(), request)) {
             return;
         }
         self.shared.inet.lock().correspondents.hear(source);

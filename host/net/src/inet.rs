@@ -5,14 +5,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use portcullis_policy::{Accept, Bind, Broadcast, Connect, Host, Join, Listen, Protocol, Purpose};
+use portcullis_policy::{
+    Accept, Bind, Broadcast, Connect, Denial, Host, Join, Listen, Permit, Policy, Protocol, Purpose,
+};
 use rustix::io::Errno;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::correspondents::{Correspondents, Sharers};
 use crate::datagram::Course;
 use crate::error::{Error, ErrorCode};
-use crate::network::Target;
+use crate::network::{Network, Target};
 use crate::os::inet as os;
 use crate::ready::Ready;
 use crate::socket::Socket;
@@ -50,7 +52,11 @@ impl Place {
 
 impl Socket {
     pub(crate) async fn bind_inet(&self, local: &Endpoint) -> Result<(), Error> {
-        let Target { name, addresses } = self
+        let Target {
+            name,
+            addresses,
+            policy,
+        } = self
             .target(local, |protocol, port| Purpose::Bind { protocol, port })
             .await?;
         let address = self.first_of_family(&addresses)?;
@@ -58,22 +64,17 @@ impl Socket {
         if let Some(name) = &name {
             request = request.named(name.clone());
         }
+        let listening = self.listen_request(address, name)?;
+        if listening.is_dual_stack() {
+            request = request.dual_stack();
+        }
         let hears = match self.protocol() {
             Protocol::Tcp => None,
-            Protocol::Udp => Some(self.listen_request(address, name)?),
+            Protocol::Udp => Some(listening),
         };
-        let (policy, record) = (self.shared.network.policy(), self.record());
-        let verdict = policy.check(request);
-        let (permit, listening) = match (verdict, hears.map(|hears| policy.check(hears))) {
-            (Ok(permit), None) => (permit, None),
-            // A grant to listen is one to bind.
-            (Ok(permit), Some(Ok(listening))) => (permit, Some(listening.into_request())),
-            // It can still have an address, and hear from whom it may write to.
-            (Ok(permit), Some(Err(_))) => (permit, None),
-            (Err(_), Some(Err(denial))) | (Err(denial), None | Some(Ok(_))) => {
-                return Err(record.refuse(&denial));
-            }
-        };
+        let record = self.record();
+        let judged = self.judge_address(&policy, request, hears);
+        let (permit, listening) = judged.map_err(|denial| record.refuse(&denial))?;
         let mut place = self.shared.inet.lock();
         if place.bound.is_some() {
             return Err(ErrorCode::InvalidArgument.into());
@@ -90,6 +91,36 @@ impl Socket {
         place.bound = Some(request);
         place.listening = listening;
         Ok(())
+    }
+
+    /// Whether the socket may have an address, and what lets it listen there.
+    fn judge_address(
+        &self,
+        policy: &Policy,
+        request: Bind,
+        hears: Option<Listen>,
+    ) -> Result<(Permit<Bind>, Option<Listen>), Denial> {
+        let network = &self.shared.network;
+        let verdict = policy.check(request.clone());
+        match (
+            verdict,
+            hears.map(|hears| (policy.check(hears.clone()), hears)),
+        ) {
+            (Ok(permit), None) => Ok((permit, None)),
+            // A grant to listen is one to bind.
+            (Ok(permit), Some((Ok(listening), _))) => Ok((permit, Some(listening.into_request()))),
+            // It can still have an address, and hear from whom it may write to.
+            (Ok(permit), Some((Err(_), _))) => Ok((permit, None)),
+            (Err(denial), None | Some((Ok(_), _))) => {
+                let policy = network.second_opinion(policy, &request, denial)?;
+                Ok((policy.check(request)?, None))
+            }
+            (Err(_), Some((Err(denial), hears))) => {
+                let policy = network.second_opinion(policy, &hears, denial)?;
+                let listening = policy.check(hears)?.into_request();
+                Ok((policy.check(request)?, Some(listening)))
+            }
+        }
     }
 
     pub(crate) fn listen_inet(&self, backlog: i32) -> Result<(), Error> {
@@ -120,17 +151,17 @@ impl Socket {
         let target = self
             .target(remote, |protocol, port| Purpose::Connect { protocol, port })
             .await?;
-        let mut permits = Vec::new();
-        let mut denial = None;
-        for (address, request) in self.requests(target) {
-            match self.shared.network.check_connect(request.clone()) {
-                Ok(permit) => permits.push((address, permit)),
-                Err(refused) => denial = denial.or(Some((request, refused))),
-            }
-        }
-        if let (true, Some((request, denial))) = (permits.is_empty(), denial) {
-            return Err(self.record().refuse_as(request, &denial));
-        }
+        let network = &self.shared.network;
+        let policy = target.policy.clone();
+        let requests: Vec<_> = self.requests(target).collect();
+        let permitted = |policy: &Policy| candidates(network, policy, &requests);
+        let mut permits = match permitted(&policy) {
+            Ok(permits) => permits,
+            Err((request, denial)) => network
+                .second_opinion(&policy, &request, denial)
+                .and_then(|policy| permitted(&policy).map_err(|(_, denial)| denial))
+                .map_err(|denial| self.record().refuse_as(&request, &denial))?,
+        };
         // What only passes because the policy is shadowed is for want of better.
         if permits
             .iter()
@@ -164,7 +195,7 @@ impl Socket {
         Err(last)
     }
 
-    async fn connect_to(&self, permit: &portcullis_policy::Permit<Connect>) -> Result<(), Error> {
+    async fn connect_to(&self, permit: &Permit<Connect>) -> Result<(), Error> {
         self.record().allow(permit)?;
         let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
         if self.shared.kind != SocketType::Datagram {
@@ -297,6 +328,7 @@ impl Socket {
                 Ok(Target {
                     name: None,
                     addresses: vec![*address],
+                    policy: self.shared.network.policy().clone(),
                 })
             }
             Endpoint::Address(_) => Err(ErrorCode::AddressFamilyNotSupported.into()),
@@ -306,6 +338,7 @@ impl Socket {
                     return Ok(Target {
                         name: None,
                         addresses: vec![self.unspecified(port)],
+                        policy: self.shared.network.policy().clone(),
                     });
                 }
                 let host = Host::parse(host)?;
@@ -349,6 +382,29 @@ impl Socket {
             | SocketType::Seqpacket
             | SocketType::Stream => Protocol::Tcp,
         }
+    }
+}
+
+/// An address as it was written, and the permit to connect to it.
+type Candidate = (SocketAddr, Permit<Connect>);
+
+/// The permits for those of the requests that are allowed. Where none is, the
+/// first with its denial.
+fn candidates(
+    network: &Network,
+    policy: &Policy,
+    requests: &[(SocketAddr, Connect)],
+) -> Result<Vec<Candidate>, (Connect, Denial)> {
+    let (mut permits, mut refused) = (Vec::new(), None);
+    for (address, request) in requests {
+        match network.check_connect(policy, request.clone()) {
+            Ok(permit) => permits.push((*address, permit)),
+            Err(denial) => refused = refused.or(Some((request.clone(), denial))),
+        }
+    }
+    match refused {
+        Some(refused) if permits.is_empty() => Err(refused),
+        Some(_) | None => Ok(permits),
     }
 }
 

@@ -39,6 +39,7 @@
 
 mod account;
 mod address;
+mod ask;
 mod audit;
 mod batch;
 mod correspondents;
@@ -70,6 +71,7 @@ mod unix;
 mod wait;
 
 pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
+pub use ask::{Ask, Consent};
 pub use audit::{
     Accepted, Allowed, Audit, AuditFailure, Closed, Connected, Denied, Event, Limited, LookedUp,
     Opened, Refused, ReverseLookedUp, Silent,

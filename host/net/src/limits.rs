@@ -115,15 +115,11 @@ impl Budget {
             beginnings: limits.connections_per_second.map(Rate::per_second),
             lookups: limits.lookups_per_minute.map(Rate::per_minute),
             incoming: Flow::new(
-                limits.bytes_received.map(Limit::BytesReceived),
                 limits.bytes_received,
+                Limit::BytesReceived,
                 limits.bandwidth,
             ),
-            outgoing: Flow::new(
-                limits.bytes_sent.map(Limit::BytesSent),
-                limits.bytes_sent,
-                limits.bandwidth,
-            ),
+            outgoing: Flow::new(limits.bytes_sent, Limit::BytesSent, limits.bandwidth),
         }
     }
 

@@ -9,6 +9,7 @@ use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Pur
 use tokio::time::timeout;
 
 use crate::address::{Family, SocketType};
+use crate::ask::Ask;
 use crate::audit::{Audit, AuditFailure, Event, LookedUp, Opened, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
@@ -29,6 +30,7 @@ pub struct Network {
     policy: Policy,
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
+    ask: Option<Arc<dyn Ask>>,
     guest: Arc<Guest>,
     budget: Arc<Budget>,
 }
@@ -52,6 +54,8 @@ const LOOKUP: Duration = Duration::from_secs(10);
 pub(crate) struct Target {
     pub(crate) name: Option<Name>,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// The policy by which it was found, and by which what follows is judged.
+    pub(crate) policy: Policy,
 }
 
 impl Network {
@@ -63,6 +67,7 @@ impl Network {
             policy,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
+            ask: None,
             guest: Arc::default(),
         }
     }
@@ -91,6 +96,17 @@ impl Network {
     pub fn with_audit(self, audit: impl Audit + 'static) -> Self {
         Self {
             audit: Arc::new(audit),
+            ..self
+        }
+    }
+
+    /// The same with somebody who is asked before the guest is denied what it
+    /// was not granted. Only a [growing](Policy::growing) policy takes what they
+    /// grant.
+    #[must_use]
+    pub fn with_ask(self, ask: impl Ask + 'static) -> Self {
+        Self {
+            ask: Some(Arc::new(ask)),
             ..self
         }
     }
@@ -131,6 +147,11 @@ impl Network {
             budget: Arc::new(Budget::new(self.policy.limits())),
             ..self
         }
+    }
+
+    /// Who is asked for grants.
+    pub(crate) fn asked(&self) -> Option<&dyn Ask> {
+        self.ask.as_deref()
     }
 
     /// Where names are looked up.
@@ -244,13 +265,15 @@ impl Network {
             Host::Address(ip) => Ok(Target {
                 name: None,
                 addresses: vec![(ip, port).into()],
+                policy: self.policy.clone(),
             }),
             Host::Name(name) => {
-                let answer = self.look_up(socket, &name, purpose).await?;
+                let (answer, policy) = self.look_up(socket, &name, purpose).await?;
                 let addresses = answer.addresses.into_iter().map(|ip| (ip, port).into());
                 Ok(Target {
                     addresses: addresses.collect(),
                     name: Some(name),
+                    policy,
                 })
             }
         }
@@ -262,21 +285,26 @@ impl Network {
         socket: Option<u64>,
         name: &Name,
         purpose: Purpose,
-    ) -> Result<Answer, Error> {
+    ) -> Result<(Answer, Policy), Error> {
         let record = self.record(socket);
         let request = Lookup::new(name.clone(), purpose);
         let is_own = self.is_own(name);
         let verdict = self.policy.check(request.clone());
         let is_silent = objection(&verdict).is_some_and(|denial| !denial.is_explicit());
-        let permit = match verdict {
+        let judged = match verdict {
             // What the policy itself has told is no secret, and nobody is asked.
             Ok(_) | Err(_) if is_own && is_silent => None,
-            Ok(permit) => {
-                record.allow(&permit)?;
-                Some(permit)
-            }
-            Err(denial) => return Err(record.refuse(&denial)),
+            Ok(permit) => Some((permit, self.policy.clone())),
+            Err(denial) => Some(
+                self.second_opinion(&self.policy, &request, denial)
+                    .and_then(|policy| Ok((policy.check(request.clone())?, policy)))
+                    .map_err(|denial| record.refuse(&denial))?,
+            ),
         };
+        let (permit, policy) = judged.unzip();
+        if let Some(permit) = &permit {
+            record.allow(permit)?;
+        }
         let found = match (self.policy.hosts(name), permit) {
             _ if name.is_localhost() => Ok(Answer::forever(loopback())),
             (Some(addresses), _) => Ok(Answer::forever(addresses.to_vec())),
@@ -309,7 +337,7 @@ impl Network {
         if !name.is_localhost() {
             self.guest.pins.add(name, &answer);
         }
-        Ok(answer)
+        Ok((answer, policy.unwrap_or_else(|| self.policy.clone())))
     }
 
     /// Asks the resolver, as often and for as long as may be.
@@ -335,16 +363,20 @@ impl Network {
     /// what a name led to before; then it is judged by that name as well: its
     /// grants allow it, and its denies refuse it, as those of the names that it
     /// is an alias of do.
-    pub(crate) fn check_connect(&self, request: Connect) -> Result<Permit<Connect>, Denial> {
-        let mut verdict = self.policy.check(request.clone());
+    pub(crate) fn check_connect(
+        &self,
+        policy: &Policy,
+        request: Connect,
+    ) -> Result<Permit<Connect>, Denial> {
+        let mut verdict = policy.check(request.clone());
         if request.name().is_none() {
             for pin in self.guest.pins.of(request.address().ip()) {
-                let named = self.policy.check(request.clone().named(pin.name));
+                let named = policy.check(request.clone().named(pin.name));
                 if is_denied(&named) {
                     return named;
                 }
                 for alias in pin.chain.iter() {
-                    let aliased = self.policy.check(request.clone().named(alias.clone()));
+                    let aliased = policy.check(request.clone().named(alias.clone()));
                     if is_denied(&aliased) {
                         return aliased;
                     }

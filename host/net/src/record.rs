@@ -30,10 +30,10 @@ impl Network {
 }
 
 impl Record<'_> {
-    /// Asks the policy.
-    pub(crate) fn check<R: Request>(self, request: R) -> Result<Permit<R>, Error> {
-        match self.network.policy().check(request) {
-            Ok(permit) => self.allow(&permit).map(|()| permit),
+    /// Asks the policy, and whoever may grant what it does not.
+    pub(crate) fn check<R: Request + Clone>(self, request: R) -> Result<Permit<R>, Error> {
+        match self.network.judge(request) {
+            Ok((permit, _)) => self.allow(&permit).map(|()| permit),
             Err(denial) => Err(self.refuse(&denial)),
         }
     }

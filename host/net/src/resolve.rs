@@ -112,7 +112,7 @@ impl Network {
         match parsed {
             Host::Address(ip) => Ok((vec![ip], Some(ip.to_string()))),
             Host::Name(name) => {
-                let answer = self.look_up(None, &name, Purpose::Resolve).await?;
+                let (answer, _) = self.look_up(None, &name, Purpose::Resolve).await?;
                 let canonical = answer.chain.last().unwrap_or(&name).to_string();
                 Ok((answer.addresses, Some(canonical)))
             }

@@ -7,7 +7,7 @@
 use std::io;
 
 use portcullis_policy::{
-    BindUnix, ConnectUnix, Denial, ListenUnix, Permit, UnixKind, UnixName, UnixNameError,
+    BindUnix, ConnectUnix, Denial, ListenUnix, Permit, Policy, UnixKind, UnixName, UnixNameError,
 };
 
 use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
@@ -88,11 +88,11 @@ impl Socket {
             address @ (UnixAddress::Abstract(_) | UnixAddress::Path(_)) => name(address)?,
         };
         let record = self.record();
-        let judged = self.judge_bind(&asked);
-        let (permit, hears) = judged.map_err(|denial| record.refuse(&denial))?;
+        let judged = self.judge_bind(self.shared.network.policy(), &asked);
+        let (permit, hears, policy) = judged.map_err(|denial| record.refuse(&denial))?;
         let located = Located::folder(&asked)?;
-        let judged = self.judge_bind(located.name());
-        let (real, really_hears) =
+        let judged = self.judge_bind(&policy, located.name());
+        let (real, really_hears, _) =
             judged.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
         let mut place = self.shared.unix.lock();
         if place.bound.is_some() {
@@ -113,16 +113,22 @@ impl Socket {
     /// Whether the socket may have a name, and what lets it listen there.
     fn judge_bind(
         &self,
+        policy: &Policy,
         name: &UnixName,
-    ) -> Result<(Permit<BindUnix>, Option<ListenUnix>), Denial> {
-        let (kind, policy) = (self.unix_kind(), self.shared.network.policy());
-        let listening = policy.check(ListenUnix::new(kind, name.clone()));
-        match (policy.check(BindUnix::new(kind, name.clone())), listening) {
-            (Ok(permit), listening) => Ok((permit, listening.ok().map(Permit::into_request))),
+    ) -> Result<(Permit<BindUnix>, Option<ListenUnix>, Policy), Denial> {
+        let (kind, network) = (self.unix_kind(), &self.shared.network);
+        let bind = BindUnix::new(kind, name.clone());
+        let listen = ListenUnix::new(kind, name.clone());
+        let policy = match (policy.check(bind.clone()), policy.check(listen.clone())) {
+            (Ok(_), _) => policy.clone(),
             // A datagram socket that is bound is there to listen.
-            (Err(_), Err(denial)) if kind == UnixKind::Datagram => Err(denial),
-            (Err(denial), _) => Err(denial),
-        }
+            (Err(_), Err(denial)) if kind == UnixKind::Datagram => {
+                network.second_opinion(policy, &listen, denial)?
+            }
+            (Err(denial), _) => network.second_opinion(policy, &bind, denial)?,
+        };
+        let listening = policy.check(listen).ok().map(Permit::into_request);
+        Ok((policy.check(bind)?, listening, policy))
     }
 
     pub(crate) fn listen_unix(&self, backlog: i32) -> Result<(), Error> {
@@ -131,11 +137,11 @@ impl Socket {
             return Err(ErrorCode::InvalidArgument.into());
         };
         let (kind, record) = (self.unix_kind(), self.record());
-        let policy = self.shared.network.policy();
-        let permit = policy.check(ListenUnix::new(kind, asked));
-        let permit = permit.map_err(|denial| record.refuse(&denial))?;
-        let real = policy.check(ListenUnix::new(kind, real));
-        let real = real.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
+        let network = &self.shared.network;
+        let permit = network.judge(ListenUnix::new(kind, asked));
+        let (permit, policy) = permit.map_err(|denial| record.refuse(&denial))?;
+        let real = network.judge_by(&policy, ListenUnix::new(kind, real));
+        let (real, _) = real.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
         record.allow_both(&permit, &real)?;
         self.shared.readiness.forget();
         os::listen(&self.shared.os, backlog, &permit, &real)?;
@@ -172,12 +178,12 @@ impl Socket {
         remote: &Endpoint,
     ) -> Result<(Permit<ConnectUnix>, Permit<ConnectUnix>, Located), Error> {
         let (kind, record) = (self.unix_kind(), self.record());
-        let policy = self.shared.network.policy();
-        let asked = policy.check(ConnectUnix::new(kind, name(unix_address(remote)?)?));
-        let asked = asked.map_err(|denial| record.refuse(&denial))?;
+        let network = &self.shared.network;
+        let asked = network.judge(ConnectUnix::new(kind, name(unix_address(remote)?)?));
+        let (asked, policy) = asked.map_err(|denial| record.refuse(&denial))?;
         let located = Located::socket(asked.request().name())?;
-        let real = policy.check(ConnectUnix::new(kind, located.name().clone()));
-        let real = real.map_err(|denial| record.refuse_as(asked.request(), &denial))?;
+        let real = network.judge_by(&policy, ConnectUnix::new(kind, located.name().clone()));
+        let (real, _) = real.map_err(|denial| record.refuse_as(asked.request(), &denial))?;
         Ok((asked, real, located))
     }
 
@@ -333,6 +339,7 @@ impl Socket {
         self.shared.network.must_be_audited()?;
         let mut pauses = Pauses::new();
         loop {
+            self.shared.check_ended()?;
             let blocked: Error = match call(&self.shared.os) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => error.into(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -13,15 +13,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::pin::pin;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_net::{
-    Answer, Endpoint, Error, ErrorCode, Family, Network, Pending, Poller, Ready, ReceiveOptions,
-    ResolveHints, Resolver, ReverseOptions, SendOptions, Service, Socket, SocketAddress,
-    SocketType, UnixAddress,
+    Answer, Audit, Endpoint, Error, ErrorCode, Event, Family, Limited, Network, Pending, Poller,
+    Ready, ReceiveOptions, ResolveHints, Resolver, ReverseOptions, SendOptions, Service, Socket,
+    SocketAddress, SocketType, UnixAddress,
 };
 use portcullis_policy::{Limits, Lookup, Name, Permit, Policy, Reverse};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -841,6 +841,110 @@ async fn what_was_used_is_given_back_whatever_happens() {
     }
     let seventh = stream(&network).unwrap().connect(&outside_at).await;
     assert_limited(seventh, "limit reached: connections = 6");
+}
+
+#[tokio::test]
+async fn a_connect_that_waits_for_a_full_unix_listener_is_ended() {
+    let network = network(|limits| limits.connection_timeout = Some(Duration::from_millis(100)));
+    let name = format!("portcullis-full-{}", std::process::id());
+    let address = UnixAddress::Abstract(name.into_bytes());
+    let address = Endpoint::Address(SocketAddress::Unix(address));
+    let open = || network.open(Family::Unix, SocketType::Stream, 0).unwrap();
+    let listener = open();
+    listener.bind(&address).await.unwrap();
+    listener.listen(Some(0)).unwrap();
+    let filler = open();
+    filler.connect(&address).await.unwrap();
+    let waiting = open();
+    let connect = waiting.connect(&address).await;
+    assert_limited(connect, "limit reached: connection-timeout = 100ms");
+}
+
+#[tokio::test]
+async fn what_is_opened_for_a_guest_counts_as_well() {
+    let network = network(|limits| {
+        limits.sockets = Some(2);
+        limits.bytes_sent = Some(3);
+    });
+    let outside = TcpListener::bind("127.0.0.1:0").unwrap();
+    let grant = format!("connect tcp://{}", outside.local_addr().unwrap());
+    let socket = network.preopen(&grant).await.unwrap();
+    assert_eq!(room(&network), 1);
+    socket.send_all(b"123").await.unwrap();
+    assert_limited(socket.send_all(b"4").await, "limit reached: bytes-sent = 3");
+}
+
+#[tokio::test]
+async fn where_there_is_no_bandwidth_nothing_moves() {
+    let network = network(|limits| limits.bandwidth = Some(0));
+    let (mut socket, mut peer) = connected(&network).await;
+    peer.write_all(b"a").unwrap();
+    socket.set_timeout(Some(Duration::from_millis(30)));
+    let sent = socket.send(b"a", SendOptions::default()).await;
+    assert_eq!(code(sent), Some(ErrorCode::TimedOut));
+    let received = socket.receive(1, ReceiveOptions::default()).await;
+    assert_eq!(code(received), Some(ErrorCode::TimedOut));
+}
+
+/// Remembers the limits that were reached.
+#[derive(Clone, Debug, Default)]
+struct Reached(Arc<Mutex<Vec<(String, u64, bool)>>>);
+
+impl Audit for Reached {
+    fn record(&self, event: Event<'_>) -> std::io::Result<()> {
+        if let Event::Limited(limited) = event {
+            let Limited {
+                socket,
+                limit,
+                value,
+                ..
+            } = limited;
+            let reached = (limit.to_owned(), value, socket.is_some());
+            self.0.lock().unwrap().push(reached);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_audit_hears_of_limits() {
+    let reached = Reached::default();
+    let network = network(|limits| {
+        limits.sockets = Some(3);
+        limits.bytes_sent = Some(10);
+        limits.idle_timeout = Some(Duration::from_millis(50));
+    })
+    .with_audit(reached.clone());
+    let listener = listening(&network).await;
+    let (socket, _peer) = connected(&network).await;
+    let pair = network.pair(Family::Unix, SocketType::Stream, 0);
+    assert_limited(pair, "limit reached: sockets = 3");
+    let third = stream(&network).unwrap();
+    let mut visitor = TcpStream::connect(local(&listener)).unwrap();
+    let ready = listener.ready(Ready::READABLE);
+    let _ = tokio::time::timeout(Duration::from_millis(10), ready).await;
+    assert!(is_over(&mut visitor));
+    drop(third);
+    socket.send_all(b"0123456789").await.unwrap();
+    assert_eq!(
+        code(socket.send_all(b"a").await),
+        Some(ErrorCode::LimitExceeded)
+    );
+    let received = socket.receive(1, ReceiveOptions::default()).await;
+    assert_eq!(code(received), Some(ErrorCode::LimitExceeded));
+    // What fails because the host has ended it is told once.
+    assert_eq!(
+        code(socket.send_all(b"a").await),
+        Some(ErrorCode::LimitExceeded)
+    );
+    let told = |limit: &str, value, of_socket| (limit.to_owned(), value, of_socket);
+    let expected = [
+        told("sockets", 3, false),
+        told("sockets", 3, true),
+        told("bytes-sent", 10, true),
+        told("idle-timeout", 50, true),
+    ];
+    assert_eq!(*reached.0.lock().unwrap(), expected);
 }
 
 /// In a process of its own, since the limit of descriptors is the process's.

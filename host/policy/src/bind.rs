@@ -5,46 +5,73 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::endpoint::Endpoint;
+use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
+use crate::name_pattern::NamePattern;
 use crate::request::{Decide, Request, Verdict};
+use crate::socket_grant::SocketGrant;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol};
 
 /// A request to bind a socket: POSIX `bind`.
 #[derive(Clone, Debug)]
-pub struct Bind(Endpoint);
+pub struct Bind {
+    endpoint: Endpoint,
+    is_dual_stack: bool,
+}
 
 impl Bind {
     /// A request for `address`; port 0 leaves the port to the system.
     pub fn new(protocol: Protocol, address: SocketAddr) -> Self {
-        Self(Endpoint::new(protocol, address))
+        Self {
+            endpoint: Endpoint::new(protocol, address),
+            is_dual_stack: false,
+        }
     }
 
     /// The same, where the guest asked for `name` and it led to this address.
     pub fn named(mut self, name: Name) -> Self {
-        self.0.name = Some(name);
+        self.endpoint.name = Some(name);
         self
+    }
+
+    /// The same on a socket that, if it listens, hears IPv4 as well as IPv6. It
+    /// is judged no differently; a denial offers what listening will take.
+    pub fn dual_stack(mut self) -> Self {
+        self.is_dual_stack = true;
+        self
+    }
+
+    fn grant(&self, verb: Verb) -> SocketGrant {
+        let grant = self.endpoint.grant(verb);
+        match (verb, self.is_dual_stack) {
+            (Verb::Listen, true) => SocketGrant {
+                host: HostPattern::Names(NamePattern::Any),
+                ..grant
+            },
+            (Verb::Bind | Verb::Connect | Verb::Join | Verb::Listen, _) => grant,
+        }
     }
 
     /// The transport protocol.
     pub fn protocol(&self) -> Protocol {
-        self.0.protocol
+        self.endpoint.protocol
     }
 
     /// The canonical address.
     pub fn address(&self) -> SocketAddr {
-        self.0.address()
+        self.endpoint.address()
     }
 
     /// The name that led to the address, if one did.
     pub fn name(&self) -> Option<&Name> {
-        self.0.name.as_ref()
+        self.endpoint.name.as_ref()
     }
 }
 
 impl Request for Bind {
     fn narrowest(&self) -> Option<Grant> {
-        Some(self.0.grant(Verb::Bind).into())
+        Some(self.endpoint.grant(Verb::Bind).into())
     }
 
     fn socket_address(&self) -> Option<SocketAddr> {
@@ -54,12 +81,13 @@ impl Request for Bind {
 
 impl Decide for Bind {
     fn decide(&self, layer: &Layer) -> Verdict {
-        self.0.decide(layer, Verb::Bind)
+        let query = self.endpoint.query();
+        layer.decide(Verb::Bind, &query, |verb| self.grant(verb).into())
     }
 }
 
 impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bind {}", self.0)
+        write!(f, "bind {}", self.endpoint)
     }
 }

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::Diagnostic;
 use crate::draft::Draft;
 use crate::file;
-use crate::quoted::Quoted;
 use crate::socket_grant::Role;
 use crate::{Limits, Origin, Policy, PolicyError};
 
@@ -16,7 +14,7 @@ use crate::{Limits, Origin, Policy, PolicyError};
 pub struct PolicyBuilder {
     draft: Draft,
     ceilings: Vec<(Arc<str>, Draft)>,
-    diagnostics: Vec<Diagnostic>,
+    error: PolicyError,
 }
 
 impl PolicyBuilder {
@@ -40,8 +38,7 @@ impl PolicyBuilder {
     #[must_use]
     pub fn file(mut self, place: &str, text: &str) -> Self {
         let mistakes = file::read(&mut self.draft, text);
-        self.diagnostics
-            .extend(Diagnostic::in_file(place, text, mistakes));
+        self.error.add_file(place, text, mistakes);
         self
     }
 
@@ -73,8 +70,7 @@ impl PolicyBuilder {
     pub fn ceiling(mut self, place: &str, text: &str) -> Self {
         let mut draft = Draft::default();
         let mistakes = file::read(&mut draft, text);
-        self.diagnostics
-            .extend(Diagnostic::in_file(place, text, mistakes));
+        self.error.add_file(place, text, mistakes);
         self.ceilings.push((place.into(), draft));
         self
     }
@@ -100,8 +96,8 @@ impl PolicyBuilder {
 
     /// Compiles the policy, or tells everything that is wrong with it.
     pub fn build(self) -> Result<Policy, PolicyError> {
-        if !self.diagnostics.is_empty() {
-            return Err(PolicyError::new(self.diagnostics));
+        if !self.error.is_empty() {
+            return Err(self.error);
         }
         let policy = Policy::new(self.draft.layer(Origin::Policy));
         let ceilings = self.ceilings.into_iter().rev();
@@ -119,20 +115,15 @@ impl PolicyBuilder {
         let builder = (texts.iter()).fold(Self::default(), |builder, text| {
             builder.flag(what, role, text.as_ref())
         });
-        match builder.diagnostics.is_empty() {
+        match builder.error.is_empty() {
             true => Ok(builder.draft),
-            false => Err(PolicyError::new(builder.diagnostics)),
+            false => Err(builder.error),
         }
     }
 
     fn flag(mut self, flag: &str, role: Role, text: &str) -> Self {
         if let Err(error) = self.draft.add(role, text) {
-            self.diagnostics.push(Diagnostic {
-                place: format!("{flag} '{}'", Quoted(text)),
-                position: None,
-                reason: error.reason,
-                hint: error.hint,
-            });
+            self.error.add_flag(flag, text, error);
         }
         self
     }

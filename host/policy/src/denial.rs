@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::request::{Refusal, Remedy};
-use crate::{Origin, Reason};
+use crate::{Grant, Origin, Reason};
 
 /// Why a request did not pass: the request, the reason, and what would allow
 /// it.
@@ -72,15 +72,30 @@ impl Denial {
     /// decided, or another layer than the policy's own does not allow it
     /// either, or the address is of the wrong sort.
     pub fn remedy(&self) -> Option<String> {
-        if !self.0.others.is_empty() {
-            return None;
-        }
-        self.0.first.flag()
+        self.grant().map(flag)
+    }
+
+    /// The grant of [`Denial::remedy`].
+    pub fn grant(&self) -> Option<&Grant> {
+        let alone = self.0.others.is_empty();
+        self.0.first.grant().filter(|_| alone)
     }
 
     /// What to tell the operator: three lines, without a final line break.
     pub fn report(&self) -> impl fmt::Display {
-        Report(self)
+        Report {
+            denial: self,
+            verdict: "denied",
+        }
+    }
+
+    /// The same of a request that passed because its policy is
+    /// [shadowed](crate::Policy::shadowed).
+    pub fn shadow_report(&self) -> impl fmt::Display {
+        Report {
+            denial: self,
+            verdict: "would deny",
+        }
     }
 
     fn refused(&self) -> impl Iterator<Item = &Refused> {
@@ -110,9 +125,10 @@ impl Refused {
         }
     }
 
-    fn flag(&self) -> Option<String> {
+    /// What the policy itself would have to grant.
+    fn grant(&self) -> Option<&Grant> {
         match (&self.origin, &self.remedy) {
-            (Origin::Policy, Some(Remedy { grant, .. })) => Some(format!("--allow '{grant}'")),
+            (Origin::Policy, Some(Remedy { grant, .. })) => Some(grant),
             (
                 Origin::Attenuated
                 | Origin::Ceiling { .. }
@@ -126,7 +142,10 @@ impl Refused {
 
     /// What makes the layer allow it.
     fn change(&self) -> String {
-        let change = self.flag().unwrap_or_else(|| self.other_change());
+        let change = match self.grant() {
+            Some(grant) => flag(grant),
+            None => self.other_change(),
+        };
         match self
             .remedy
             .as_ref()
@@ -151,6 +170,10 @@ impl Refused {
     }
 }
 
+fn flag(grant: &Grant) -> String {
+    format!("--allow '{grant}'")
+}
+
 /// On one line: the request and the reason.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,12 +193,15 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Denial {}
 
-struct Report<'a>(&'a Denial);
+struct Report<'a> {
+    denial: &'a Denial,
+    verdict: &'static str,
+}
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(denial) = self;
-        writeln!(f, "portcullis: denied  {}", denial.request())?;
+        let Self { denial, verdict } = self;
+        writeln!(f, "portcullis: {verdict}  {}", denial.request())?;
         writeln!(f, "  reason: {}", denial.0.first)?;
         f.write_str("  to allow: ")?;
         if let Some(why) = denial.is_final() {

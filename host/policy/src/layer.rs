@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::nearest::{Differences, Nearest};
 use crate::question::Question;
@@ -26,6 +26,8 @@ pub struct Layer {
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
     /// `hosts` the other way round; of each address, the names in order.
     pub(crate) hosts_by_address: HashMap<IpAddr, Vec<Name>>,
+    /// The layer with what it was granted since, where it can be.
+    growth: Option<RwLock<Option<Arc<Layer>>>>,
 }
 
 /// What the rules say to a question.
@@ -53,15 +55,58 @@ impl Layer {
             host_name,
             hosts_by_address: by_address(&hosts),
             hosts,
+            growth: None,
         }
     }
 
     /// The same but for its grants, of which there is only this one: for a
     /// socket that is opened for the guest.
     pub(crate) fn granting(&self, grant: &Grant) -> Self {
-        let allowed = vec![grant.clone()];
+        self.allowing(Origin::Socket, vec![grant.clone()])
+    }
+
+    /// The same, but it can be granted more while it is in use.
+    pub(crate) fn growing(&self) -> Self {
         Self {
-            origin: Origin::Socket,
+            growth: Some(RwLock::default()),
+            ..self.allowing(self.origin.clone(), self.allowed.clone())
+        }
+    }
+
+    /// The layer as it has grown by now; none if it has not.
+    pub(crate) fn grown(&self) -> Option<Arc<Self>> {
+        let growth = self.growth.as_ref()?;
+        growth
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The layer as it would be with one more grant; none if it cannot grow.
+    pub(crate) fn supposing(&self, grant: &Grant) -> Option<Self> {
+        self.growth.as_ref()?;
+        let grown = self.grown();
+        let now = grown.as_deref().unwrap_or(self);
+        let mut allowed = now.allowed.clone();
+        allowed.push(grant.clone());
+        Some(Self {
+            growth: Some(RwLock::default()),
+            ..self.allowing(self.origin.clone(), allowed)
+        })
+    }
+
+    /// Grants one thing more, if the layer can grow.
+    pub(crate) fn grow(&self, grant: &Grant) {
+        let supposed = self.supposing(grant);
+        if let (Some(growth), Some(supposed)) = (&self.growth, supposed) {
+            *growth.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(supposed));
+        }
+    }
+
+    /// The same but for whose it is and its grants.
+    fn allowing(&self, origin: Origin, allowed: Vec<Grant>) -> Self {
+        Self {
+            origin,
             allow: Rules::new(Role::Allow, &allowed),
             deny: Arc::clone(&self.deny),
             allowed,
@@ -69,6 +114,7 @@ impl Layer {
             host_name: self.host_name.clone(),
             hosts: self.hosts.clone(),
             hosts_by_address: self.hosts_by_address.clone(),
+            growth: None,
         }
     }
 
@@ -83,18 +129,26 @@ impl Layer {
         match self.ruling(verb, question) {
             Ruling::Denied(deny) => Err(Refusal::denied(deny)),
             Ruling::Granted(grant) => Ok(Some(grant)),
-            Ruling::Silent => {
-                let reason = self.silence(verb, question);
-                let remedy = match self.is_likely_to_listen(verb, question, &reason) {
-                    true => Remedy {
-                        grant: remedy(Verb::Listen),
-                        to_bind: Some(remedy(verb)),
-                    },
-                    false => remedy(verb).into(),
-                };
-                Err(Refusal::new(reason, remedy))
-            }
+            Ruling::Silent => Err(self.refusal(verb, question, remedy)),
         }
+    }
+
+    /// Why the rules are silent, and what would change that.
+    pub(crate) fn refusal(
+        &self,
+        verb: Verb,
+        question: &impl Question,
+        remedy: impl Fn(Verb) -> Grant,
+    ) -> Refusal {
+        let reason = self.silence(verb, question);
+        let remedy = match self.is_likely_to_listen(verb, question, &reason) {
+            true => Remedy {
+                grant: remedy(Verb::Listen),
+                to_bind: Some(remedy(verb)),
+            },
+            false => remedy(verb).into(),
+        };
+        Refusal::new(reason, remedy)
     }
 
     /// Whether what is bound is better granted as a listener: a server binds

@@ -102,32 +102,38 @@ impl Lookup {
             .map_or(Ruling::Silent, |grant| Ruling::Granted(grant.into()))
     }
 
-    fn silence(&self, layer: &Layer) -> Reason {
+    fn refusal(&self, layer: &Layer) -> Refusal {
         match self.purpose.operation() {
-            Some((verb, protocol, port)) => layer.silence(verb, &self.query(protocol, port)),
-            None => Reason::NoGrant { nearest: None },
+            Some((verb, protocol, port)) => {
+                let grant = |verb| self.grant(verb, protocol, port);
+                layer.refusal(verb, &self.query(protocol, port), grant)
+            }
+            None => Refusal::new(Reason::NoGrant { nearest: None }, self.names()),
         }
     }
 
-    fn remedy(&self) -> Grant {
-        let names = NamePattern::Exact(self.name.clone());
-        match self.purpose.operation() {
-            Some((verb, protocol, port)) => Grant::from(SocketGrant {
-                verb,
-                protocol,
-                host: HostPattern::Names(names),
-                ports: Ports::from(port),
-                from: None,
-                within: None,
-            }),
-            None => Grant::from(names),
-        }
+    fn grant(&self, verb: Verb, protocol: Protocol, port: u16) -> Grant {
+        Grant::from(SocketGrant {
+            verb,
+            protocol,
+            host: HostPattern::Names(self.names()),
+            ports: Ports::from(port),
+            from: None,
+            within: None,
+        })
+    }
+
+    fn names(&self) -> NamePattern {
+        NamePattern::Exact(self.name.clone())
     }
 }
 
 impl Request for Lookup {
     fn narrowest(&self) -> Option<Grant> {
-        Some(self.remedy())
+        Some(match self.purpose.operation() {
+            Some((verb, protocol, port)) => self.grant(verb, protocol, port),
+            None => self.names().into(),
+        })
     }
 }
 
@@ -147,7 +153,7 @@ impl Decide for Lookup {
         if self.name.is_localhost() {
             return Ok(None);
         }
-        Err(Refusal::new(self.silence(layer), self.remedy()))
+        Err(self.refusal(layer))
     }
 }
 

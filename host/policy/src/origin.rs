@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::quoted::Quoted;
+use crate::quoted::Printable;
 
 /// Whose a layer of a policy is, and so who could change what it denies.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -27,7 +27,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Attenuated => f.write_str("the network that the guest attenuated"),
-            Self::Ceiling { place } => write!(f, "the ceiling {}", Quoted(place)),
+            Self::Ceiling { place } => write!(f, "the ceiling {}", Printable(place)),
             Self::Host => f.write_str("the host itself"),
             Self::Policy => f.write_str("the policy"),
             Self::Socket => f.write_str("the socket that was opened for the guest"),

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::everything::everything;
 use crate::layer::Layer;
+use crate::request::Refusal;
 use crate::socket_grant::Role;
 use crate::{
-    Canonical, Denial, Grant, Limits, Name, Origin, Permit, PolicyBuilder, PolicyError, Request,
+    Canonical, Denial, Grant, Limits, Name, Origin, Permit, PolicyBuilder, PolicyError, Reason,
+    Request,
 };
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
@@ -26,8 +28,18 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 struct Level {
     layer: Arc<Layer>,
-    /// Whether it lets pass what it denies, and only tells of it.
-    shadowed: bool,
+    shadow: Shadow,
+}
+
+/// Whether a layer lets pass what it does not allow, and only tells of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Shadow {
+    /// All of it.
+    All,
+    /// What no deny matches.
+    Grants,
+    /// Nothing.
+    Nothing,
 }
 
 impl Policy {
@@ -48,27 +60,30 @@ impl Policy {
     pub fn check<R: Request>(&self, request: R) -> Result<Permit<R>, Denial> {
         let mut grant = None;
         let (mut denied, mut shadowed) = (None, None);
-        for Level {
-            layer,
-            shadowed: is_shadowed,
-        } in self.levels()
-        {
-            let denial: &mut Option<Denial> = match is_shadowed {
-                true => &mut shadowed,
-                false => &mut denied,
-            };
+        for Level { layer, shadow } in self.levels() {
             // The guest can stack these, and they would say the same.
+            let before: &Option<Denial> = match shadow {
+                Shadow::Nothing => &denied,
+                Shadow::All | Shadow::Grants => &shadowed,
+            };
             if layer.origin == Origin::Attenuated
-                && let Some(denial) = denial
+                && let Some(denial) = before
                 && denial.origins().any(|origin| *origin == layer.origin)
             {
                 continue;
             }
-            match (request.decide(layer), denial) {
-                (Ok(allowing), _) => grant = allowing,
-                (Err(refusal), Some(denial)) => denial.add(&layer.origin, refusal),
-                (Err(refusal), denial @ None) => {
-                    *denial = Some(Denial::new(&request, &layer.origin, refusal));
+            let grown = layer.grown();
+            match request.decide(grown.as_deref().unwrap_or(layer)) {
+                Ok(allowing) => grant = allowing,
+                Err(refusal) => {
+                    let denial = match shadow.passes(&refusal) {
+                        true => &mut shadowed,
+                        false => &mut denied,
+                    };
+                    match denial {
+                        Some(denial) => denial.add(&layer.origin, refusal),
+                        None => *denial = Some(Denial::new(&request, &layer.origin, refusal)),
+                    }
                 }
             }
         }
@@ -84,13 +99,44 @@ impl Policy {
     /// to it deny as ever.
     #[must_use]
     pub fn shadowed(self) -> Self {
-        self.map(|level| Level {
-            shadowed: match level.layer.origin {
-                Origin::Attenuated | Origin::Policy | Origin::Socket => true,
-                Origin::Ceiling { .. } | Origin::Host => level.shadowed,
-            },
-            layer: Arc::clone(&level.layer),
+        self.shadowed_as(Shadow::All)
+    }
+
+    /// The same, but what a deny matches is denied as ever: to learn what is to
+    /// be granted, where it is known what is not to be.
+    #[must_use]
+    pub fn shadowed_but_for_denies(self) -> Self {
+        self.shadowed_as(Shadow::Grants)
+    }
+
+    /// The policy that can be granted more while it is in use, by
+    /// [`Policy::grow`]. Its ceilings and the host's own denies hold all the
+    /// same, and layers that are added to it stay as they are.
+    #[must_use]
+    pub fn growing(self) -> Self {
+        self.map(|level| match level.layer.origin {
+            Origin::Policy => level.with_layer(level.layer.growing()),
+            Origin::Attenuated | Origin::Ceiling { .. } | Origin::Host | Origin::Socket => {
+                level.clone()
+            }
         })
+    }
+
+    /// Grants one thing more, in every clone of the policy and in what was made
+    /// from it. Only a [growing](Policy::growing) policy takes it.
+    pub fn grow(&self, grant: &Grant) {
+        self.layers().for_each(|layer| layer.grow(grant));
+    }
+
+    /// The policy as it would be if it were granted one thing more: to see
+    /// whether that would do, and to allow it once. It grows apart.
+    #[must_use]
+    pub fn supposing(&self, grant: &Grant) -> Self {
+        self.clone()
+            .map(|level| match level.layer.supposing(grant) {
+                Some(supposed) => level.with_layer(supposed),
+                None => level.clone(),
+            })
     }
 
     /// The policy that allows only what both allow: this one's layers, and
@@ -149,7 +195,7 @@ impl Policy {
                 }
                 Origin::Ceiling { .. } | Origin::Host => Arc::clone(&level.layer),
             },
-            shadowed: level.shadowed,
+            shadow: level.shadow,
         })
     }
 
@@ -194,6 +240,16 @@ impl Policy {
             })
     }
 
+    fn shadowed_as(self, shadow: Shadow) -> Self {
+        self.map(|level| Level {
+            shadow: match level.layer.origin {
+                Origin::Attenuated | Origin::Policy | Origin::Socket => shadow,
+                Origin::Ceiling { .. } | Origin::Host => level.shadow,
+            },
+            layer: Arc::clone(&level.layer),
+        })
+    }
+
     fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.levels().map(|level| &*level.layer)
     }
@@ -220,7 +276,24 @@ impl Level {
     fn new(layer: Layer) -> Self {
         Self {
             layer: Arc::new(layer),
-            shadowed: false,
+            shadow: Shadow::Nothing,
+        }
+    }
+
+    fn with_layer(&self, layer: Layer) -> Self {
+        Self {
+            layer: Arc::new(layer),
+            ..*self
+        }
+    }
+}
+
+impl Shadow {
+    fn passes(self, refusal: &Refusal) -> bool {
+        match self {
+            Self::All => true,
+            Self::Grants => !matches!(refusal.reason, Reason::DeniedBy { .. }),
+            Self::Nothing => false,
         }
     }
 }

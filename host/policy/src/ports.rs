@@ -31,6 +31,16 @@ impl Ports {
         }
     }
 
+    /// The ports that stand alone.
+    pub(crate) fn singles(&self) -> impl Iterator<Item = u16> {
+        let items = match self {
+            Self::All => &[],
+            Self::List(items) => items.as_slice(),
+        };
+        let single = items.iter().filter(|item| item.start() == item.end());
+        single.map(|item| *item.start())
+    }
+
     /// Whether no port is left out, but for the 0 that is none.
     pub(crate) fn are_complete(&self) -> bool {
         match self {

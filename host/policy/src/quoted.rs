@@ -8,6 +8,19 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 const LONGEST: usize = 80;
 
+/// Shows all of a text, but for what a terminal would act on: for what the
+/// operator wrote and looks for, such as the name of a file.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\'' | '"' | '\\' => write!(f, "{c}"),
+            _ => write!(f, "{}", c.escape_debug()),
+        })
+    }
+}
+
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars().take(LONGEST) {

@@ -69,6 +69,10 @@ impl Ranges {
         self.0.iter().any(|range| range.covers(network))
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range> {
+        self.0.iter().copied()
+    }
+
     /// Whether the address, or an IPv4 address that it carries, is in the
     /// list: the question that denies ask.
     pub(crate) fn catch(&self, address: IpAddr) -> bool {

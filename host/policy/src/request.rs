@@ -2,7 +2,7 @@
 //! this crate: a request is canonical because we built it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::layer::Layer;
 use crate::{Grant, Reason};
@@ -31,6 +31,12 @@ pub trait Request: Decide + fmt::Debug + fmt::Display {
     /// The canonical internet address that it is about: of a peer where one is
     /// to be accepted. None where it is about none, as a lookup.
     fn socket_address(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// The canonical address whose name is to be looked up, if that is what is
+    /// asked for.
+    fn nameless(&self) -> Option<IpAddr> {
         None
     }
 }

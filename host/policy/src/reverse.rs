@@ -89,6 +89,10 @@ impl Request for Reverse {
     fn narrowest(&self) -> Option<Grant> {
         Some(self.remedy())
     }
+
+    fn nameless(&self) -> Option<IpAddr> {
+        Some(self.address)
+    }
 }
 
 impl Decide for Reverse {

@@ -77,14 +77,14 @@ pub use engine::Engine;
 pub use failure::Failure;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
-    Accepted, Allowed, Answer, Audit, AuditFailure, Closed, Connected, Denied, DnsResolver, Error,
-    ErrorCode, Event, Family, Limited, LookedUp, Network, Opened, Pending, PreopenError, Refused,
-    Resolver, ReverseLookedUp, Silent, Socket, SocketAddress, SocketType, SystemResolver,
-    TableResolver, UnixAddress,
+    Accepted, Allowed, Answer, Ask, Audit, AuditFailure, Closed, Connected, Consent, Denied,
+    DnsResolver, Error, ErrorCode, Event, Family, Limited, LookedUp, Network, Opened, Pending,
+    PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket, SocketAddress, SocketType,
+    SystemResolver, TableResolver, UnixAddress,
 };
 pub use portcullis_policy::{
-    Denial, Grant, Lookup, Name, NameError, Permit, Policy, PolicyBuilder, PolicyError, Purpose,
-    Request, Reverse,
+    Act, Denial, Diagnostic, Grant, GrantError, Learner, Lesson, Limits, Lookup, Name, NameError,
+    Origin, Permit, Policy, PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse,
 };
 pub use program::{LoadError, Outcome, Program};
 /// The wasmtime that this crate was built with.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -18,6 +18,8 @@ pub(crate) struct Example {
     options: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(&'static str, &'static str)>,
+    /// Where what it does is learned, if it is.
+    learned: Option<PathBuf>,
 }
 
 impl Example {
@@ -30,7 +32,25 @@ impl Example {
             options: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            learned: None,
         }
+    }
+
+    /// The policy that it runs with.
+    pub(crate) fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// Runs with another policy.
+    pub(crate) fn under(mut self, policy: String) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Does not run with its policy, but learns what it lacks, into a file.
+    pub(crate) fn learning(mut self, file: &Path) -> Self {
+        self.learned = Some(file.to_owned());
+        self
     }
 
     /// Says the same thing otherwise in the policy.
@@ -78,8 +98,13 @@ impl Example {
         let folder = TempDir::new().unwrap();
         let policy = folder.path().join("policy.toml");
         fs::write(&policy, self.policy).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .args(["run", "--policy"])
+        let mut portcullis = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        match &self.learned {
+            Some(learned) => portcullis.args(["learn", "--force", "-o"]).arg(learned),
+            None => portcullis.arg("run"),
+        };
+        let child = portcullis
+            .arg("--policy")
             .arg(policy)
             .args(self.options)
             .arg(component(self.name))
@@ -143,6 +168,14 @@ impl Running {
         BufReader::new(self.child().stderr.take().unwrap())
             .lines()
             .map(Result::unwrap)
+    }
+
+    /// Presses Ctrl-C, and waits for its end.
+    pub(crate) fn interrupt(mut self) -> Output {
+        let process = self.child().id().to_string();
+        let kill = Command::new("kill").args(["-INT", &process]).status();
+        assert!(kill.unwrap().success());
+        self.finish()
     }
 
     /// Waits for its end.

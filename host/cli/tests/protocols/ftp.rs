@@ -8,6 +8,7 @@ use super::peer::{Server, python};
 use super::tap::Tap;
 use super::{assert_success, succeed};
 use crate::example::Example;
+use crate::learned::assert_learned;
 
 fn server(folder: &TempDir) -> Server {
     fs::write(folder.path().join("readme"), b"read\r\nme\0\xff").unwrap();
@@ -116,5 +117,22 @@ fn the_ftp_client_does_not_let_strangers_connect_back() {
     assert_eq!(
         guest.complaints().next().unwrap(),
         "portcullis: denied  accept tcp://127.0.0.1:0 from 127.0.0.1"
+    );
+}
+
+#[test]
+fn what_the_ftp_client_needs_is_learned() {
+    let folder = TempDir::new().unwrap();
+    let server = server(&folder);
+    // The server opens another port for data each time: three tell that it is any.
+    assert_learned(
+        3,
+        || passive(server.port).arguments(["passive", "list"]),
+        |client| drop(succeed(client)),
+    );
+    assert_learned(
+        1,
+        || active(server.port).arguments(["active", "list"]),
+        |client| drop(succeed(client)),
     );
 }

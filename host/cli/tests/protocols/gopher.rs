@@ -12,6 +12,7 @@ use super::peer::{debian_for_anyone, inetd};
 use super::succeed;
 use super::tap::Tap;
 use crate::example::Example;
+use crate::learned::assert_learned;
 
 /// Who runs Gophernicus when we are root, which it refuses to be.
 const NOBODY: u32 = 65534;
@@ -79,4 +80,10 @@ fn the_gopher_client_shows_menus_and_texts() {
         "S: .",
         "S: the end",
     ]);
+}
+
+#[test]
+fn what_the_gopher_client_needs_is_learned() {
+    let (port, _folder) = server();
+    assert_learned(1, || client(port), |client| drop(succeed(client)));
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -12,6 +13,7 @@ use super::peer::{Server, output, python};
 use super::succeed;
 use super::tap::Tap;
 use crate::example::{Example, Running, free_port};
+use crate::learned::assert_learned;
 
 /// The server with what it prints after it has begun to listen.
 fn serve() -> (Running, impl Iterator<Item = String>, u16) {
@@ -147,17 +149,21 @@ fn the_http_server_listens_only_where_its_policy_says() {
     }
 }
 
+fn file_server(folder: &Path) -> Server {
+    fs::write(folder.join("a"), "first\n").unwrap();
+    fs::write(folder.join("b"), "second\n").unwrap();
+    Server::start(|port| {
+        let mut server = python(["-m", "http.server", "--bind", "127.0.0.1"]);
+        server.args(["--protocol", "HTTP/1.1", "--directory"]);
+        server.arg(folder).arg(port.to_string());
+        server
+    })
+}
+
 #[test]
 fn the_http_client_gets_files_from_python() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("a"), "first\n").unwrap();
-    fs::write(folder.path().join("b"), "second\n").unwrap();
-    let server = Server::start(|port| {
-        let mut server = python(["-m", "http.server", "--bind", "127.0.0.1"]);
-        server.args(["--protocol", "HTTP/1.1", "--directory"]);
-        server.arg(folder.path()).arg(port.to_string());
-        server
-    });
+    let server = file_server(folder.path());
     let tap = Tap::before(server.port);
     let printed = succeed(
         Example::named("http-client", "http/client.toml")
@@ -217,4 +223,30 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
     let cut = client().arguments(["/cut"]).finish("");
     assert_eq!(cut.stdout, b"200 OK\nno more");
     assert!(!cut.status.success());
+}
+
+#[test]
+fn what_the_http_server_and_client_need_is_learned() {
+    let port = free_port();
+    let server = || Example::named("http-server", "http/server.toml").port(8080, port);
+    assert_learned(1, server, |server| {
+        let mut server = server.start();
+        let mut said = server.lines();
+        said.next().unwrap();
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "30"]);
+        curl.arg(format!("http://127.0.0.1:{port}/"));
+        assert_eq!(output(curl), "Hello from the sandbox\n");
+        server.interrupt();
+    });
+    let folder = TempDir::new().unwrap();
+    let server = file_server(folder.path());
+    let client = || {
+        Example::named("http-client", "http/client.toml")
+            .port(8080, server.port)
+            .arguments(["/a", "/b"])
+    };
+    assert_learned(1, client, |client| {
+        assert_eq!(succeed(client), "200 OK\nfirst\n200 OK\nsecond\n");
+    });
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::peer::{Server, output, python};
 use super::succeed;
 use crate::example::Example;
+use crate::learned::assert_learned;
 
 /// Certificates and a page, below one folder.
 fn folder() -> TempDir {
@@ -112,4 +113,14 @@ fn the_https_client_reaches_only_the_name_that_its_policy_grants() {
         .without_policy()
         .arguments(["certificates/ca.pem", &web, "/a"])
         .assert_denied(&format!("connect tcp://{web}"));
+}
+
+#[test]
+fn what_the_https_client_needs_is_learned() {
+    let folder = folder();
+    let server = serve(folder.path());
+    let address = format!("web.internal:{}", server.port);
+    let client =
+        || client(folder.path(), &server).arguments(["certificates/ca.pem", &address, "/a"]);
+    assert_learned(1, client, |client| drop(succeed(client)));
 }

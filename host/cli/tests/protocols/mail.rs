@@ -1,6 +1,7 @@
 //! SMTP against aiosmtpd, POP3 against Twisted, IMAP against pymap.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -8,6 +9,7 @@ use super::peer::{Server, python};
 use super::succeed;
 use super::tap::Tap;
 use crate::example::Example;
+use crate::learned::assert_learned;
 
 const MESSAGE: &str = "\
 From: me@example.org
@@ -18,18 +20,46 @@ Subject: Dots
 the end.
 ";
 
-#[test]
-fn the_smtp_client_hands_its_message_over() {
-    let folder = TempDir::new().unwrap();
-    let mailbox = folder.path().join("mailbox");
-    let server = Server::start(|port| {
+fn smtp_server(mailbox: &Path) -> Server {
+    Server::start(|port| {
         let mut aiosmtpd = python(["-m", "aiosmtpd", "--nosetuid", "--listen"]);
         aiosmtpd
             .arg(format!("127.0.0.1:{port}"))
             .args(["--class", "aiosmtpd.handlers.Mailbox"])
-            .arg(&mailbox);
+            .arg(mailbox);
         aiosmtpd
-    });
+    })
+}
+
+fn pop3_server(folder: &Path) -> Server {
+    fs::write(folder.join("1"), "Subject: One\n\n.one\n").unwrap();
+    fs::write(folder.join("2"), "Subject: Two\n\ntwo\n.\n").unwrap();
+    Server::start(|port| {
+        let mut twisted = python([concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/protocols/pop3_server.py"
+        )]);
+        twisted.arg(port.to_string()).arg(folder);
+        twisted.args(["me@example.org", "secret"]);
+        twisted
+    })
+}
+
+fn imap_server() -> Server {
+    Server::start(|port| {
+        let mut pymap = python(["-c", "import pymap.main; pymap.main.main()"]);
+        pymap.args(["--host", "127.0.0.1", "--no-tls"]);
+        pymap.args(["--port", &port.to_string(), "--no-service", "admin"]);
+        pymap.args(["dict", "--demo-data"]);
+        pymap
+    })
+}
+
+#[test]
+fn the_smtp_client_hands_its_message_over() {
+    let folder = TempDir::new().unwrap();
+    let mailbox = folder.path().join("mailbox");
+    let server = smtp_server(&mailbox);
     let tap = Tap::before(server.port);
     let output = Example::named("smtp-client", "mail/smtp.toml")
         .port(8025, tap.port)
@@ -96,17 +126,7 @@ fn the_smtp_client_says_why_a_server_refuses() {
 #[test]
 fn the_pop3_client_prints_each_message() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("1"), "Subject: One\n\n.one\n").unwrap();
-    fs::write(folder.path().join("2"), "Subject: Two\n\ntwo\n.\n").unwrap();
-    let server = Server::start(|port| {
-        let mut twisted = python([concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/protocols/pop3_server.py"
-        )]);
-        twisted.arg(port.to_string()).arg(folder.path());
-        twisted.args(["me@example.org", "secret"]);
-        twisted
-    });
+    let server = pop3_server(folder.path());
     let tap = Tap::before(server.port);
     let printed = succeed(
         Example::named("pop3-client", "mail/pop3.toml")
@@ -158,13 +178,7 @@ fn the_pop3_client_prints_each_message() {
 
 #[test]
 fn the_imap_client_prints_who_wrote_what() {
-    let server = Server::start(|port| {
-        let mut pymap = python(["-c", "import pymap.main; pymap.main.main()"]);
-        pymap.args(["--host", "127.0.0.1", "--no-tls"]);
-        pymap.args(["--port", &port.to_string(), "--no-service", "admin"]);
-        pymap.args(["dict", "--demo-data"]);
-        pymap
-    });
+    let server = imap_server();
     let tap = Tap::before(server.port);
     let printed = succeed(
         Example::named("imap-client", "mail/imap.toml")
@@ -220,4 +234,35 @@ fn the_imap_client_prints_who_wrote_what() {
         "S: * BYE Logging out.",
         "S: a4 OK Logout successful.",
     ]);
+}
+
+#[test]
+fn what_the_mail_clients_need_is_learned() {
+    let folder = TempDir::new().unwrap();
+    let server = smtp_server(&folder.path().join("mailbox"));
+    let client = || {
+        Example::named("smtp-client", "mail/smtp.toml")
+            .port(8025, server.port)
+            .arguments(["me@example.org", "you@example.org"])
+    };
+    assert_learned(1, client, |client| {
+        super::assert_success(&client.finish(MESSAGE));
+    });
+    let folder = TempDir::new().unwrap();
+    let server = pop3_server(folder.path());
+    let client = || {
+        Example::named("pop3-client", "mail/pop3.toml")
+            .port(8110, server.port)
+            .env("PASSWORD", "secret")
+            .arguments(["me@example.org"])
+    };
+    assert_learned(1, client, |client| drop(succeed(client)));
+    let server = imap_server();
+    let client = || {
+        Example::named("imap-client", "mail/imap.toml")
+            .port(8143, server.port)
+            .env("PASSWORD", "demopass")
+            .arguments(["demouser", "INBOX"])
+    };
+    assert_learned(1, client, |client| drop(succeed(client)));
 }

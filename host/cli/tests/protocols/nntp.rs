@@ -9,6 +9,7 @@ use super::peer::{debian, inetd, output};
 use super::tap::Tap;
 use super::{assert_success, succeed};
 use crate::example::Example;
+use crate::learned::assert_learned;
 
 const ARTICLE: &str = "\
 From: me@example.org
@@ -116,4 +117,15 @@ fn the_nntp_client_says_why_a_server_refuses() {
     assert!(!output.status.success());
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(complaint.contains("the server says 411 "), "{complaint}");
+}
+
+#[test]
+fn what_the_nntp_client_needs_is_learned() {
+    let (port, _spool) = server();
+    let client = || {
+        Example::named("nntp-client", "nntp/client.toml")
+            .port(8119, port)
+            .arguments(["read", "local.test"])
+    };
+    assert_learned(1, client, |client| drop(succeed(client)));
 }

@@ -7,6 +7,7 @@ use super::assert_success;
 use super::peer::{Server, debian};
 use super::tap::Tap;
 use crate::example::Example;
+use crate::learned::assert_learned;
 
 fn server() -> Server {
     Server::start(|port| {
@@ -97,4 +98,14 @@ fn the_redis_client_hears_what_others_publish() {
         "[\"message\", \"news\", \"it rains\"]"
     );
     assert_eq!(heard.next().unwrap(), "[\"message\", \"news\", \"again\"]");
+}
+
+#[test]
+fn what_the_redis_client_needs_is_learned() {
+    let server = server();
+    assert_learned(
+        1,
+        || client(server.port),
+        |client| assert_success(&client.finish("INCR visits\n")),
+    );
 }

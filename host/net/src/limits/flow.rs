@@ -20,9 +20,14 @@ struct Total {
 }
 
 impl Flow {
-    pub(super) fn new(limit: Option<Limit>, total: Option<u64>, bandwidth: Option<u64>) -> Self {
-        let total = limit.zip(total).map(|(limit, total)| Total {
-            limit,
+    /// So many bytes in all, a limit that is called so, and so many a second.
+    pub(super) fn new(
+        total: Option<u64>,
+        limit: impl Fn(u64) -> Limit,
+        bandwidth: Option<u64>,
+    ) -> Self {
+        let total = total.map(|total| Total {
+            limit: limit(total),
             left: AtomicU64::new(total),
         });
         Self {

@@ -59,43 +59,53 @@ pub(crate) type Answer = Result<Option<Grant>, Denial>;
 /// `reverse 10.0.0.5`.
 #[track_caller]
 pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
+    decide_noting(policy, request, |_| {})
+}
+
+/// The same, with somebody who is shown the request.
+#[track_caller]
+pub(crate) fn decide_noting(
+    policy: &Policy,
+    request: &str,
+    note: impl FnOnce(&dyn Request),
+) -> Answer {
     let words: Vec<&str> = request.split(' ').collect();
     match words.as_slice() {
         [verb, name] if name.starts_with("unix") => {
             let (kind, name) = read_unix(name);
             match *verb {
-                "bind" => answer(policy, BindUnix::new(kind, name)),
-                "connect" => answer(policy, ConnectUnix::new(kind, name)),
-                "listen" => answer(policy, ListenUnix::new(kind, name)),
+                "bind" => answer(policy, note, BindUnix::new(kind, name)),
+                "connect" => answer(policy, note, ConnectUnix::new(kind, name)),
+                "listen" => answer(policy, note, ListenUnix::new(kind, name)),
                 _ => panic!("no request: {request}"),
             }
         }
         ["join", endpoint] => {
             let (_, address) = read_endpoint(endpoint);
-            answer(policy, Join::new(address.ip(), address.port()))
+            answer(policy, note, Join::new(address.ip(), address.port()))
         }
-        ["broadcast"] => answer(policy, Broadcast::new()),
-        ["reverse", address] => answer(policy, Reverse::new(address.parse().unwrap())),
+        ["broadcast"] => answer(policy, note, Broadcast::new()),
+        ["reverse", address] => answer(policy, note, Reverse::new(address.parse().unwrap())),
         ["connect", endpoint, rest @ ..] => {
             let (protocol, address) = read_endpoint(endpoint);
             let request = Connect::new(protocol, address);
             match read_name(rest) {
-                Some(name) => answer(policy, request.named(name)),
-                None => answer(policy, request),
+                Some(name) => answer(policy, note, request.named(name)),
+                None => answer(policy, note, request),
             }
         }
         ["bind", endpoint, rest @ ..] => {
             let (protocol, address) = read_endpoint(endpoint);
             let request = Bind::new(protocol, address);
             match read_name(rest) {
-                Some(name) => answer(policy, request.named(name)),
-                None => answer(policy, request),
+                Some(name) => answer(policy, note, request.named(name)),
+                None => answer(policy, note, request),
             }
         }
-        ["listen", rest @ ..] => answer(policy, read_listener(rest)),
+        ["listen", rest @ ..] => answer(policy, note, read_listener(rest)),
         ["accept", listener @ .., "from", peer] => {
             let listener = read_listener(listener);
-            answer(policy, Accept::new(&listener, peer.parse().unwrap()))
+            answer(policy, note, Accept::new(&listener, peer.parse().unwrap()))
         }
         ["lookup", verb, protocol, name, port] => {
             let (protocol, port) = (read_protocol(protocol), port.parse().unwrap());
@@ -105,17 +115,23 @@ pub(crate) fn decide(policy: &Policy, request: &str) -> Answer {
                 "listen" => Purpose::Listen { protocol, port },
                 _ => panic!("no purpose: {verb}"),
             };
-            answer(policy, Lookup::new(Name::parse(name).unwrap(), purpose))
+            answer(
+                policy,
+                note,
+                Lookup::new(Name::parse(name).unwrap(), purpose),
+            )
         }
         ["resolve", name] => answer(
             policy,
+            note,
             Lookup::new(Name::parse(name).unwrap(), Purpose::Resolve),
         ),
         _ => panic!("no request: {request}"),
     }
 }
 
-fn answer<R: Request>(policy: &Policy, request: R) -> Answer {
+fn answer<R: Request>(policy: &Policy, note: impl FnOnce(&dyn Request), request: R) -> Answer {
+    note(&request);
     policy.check(request).map(|permit| permit.grant().cloned())
 }
 

@@ -1,6 +1,6 @@
 //! What denials say.
 
-use portcullis_policy::Policy;
+use portcullis_policy::{Bind, Listen, Policy, Protocol};
 
 use crate::check::{decide, denial, policy};
 
@@ -227,6 +227,26 @@ fn a_server_that_binds_is_offered_to_listen() {
         "--allow 'listen tcp://app.internal:80 in private' \
          (or 'bind tcp://app.internal:80 in private' if it is not to listen)",
         "--allow 'listen tcp://app.internal:80 in private'",
+    );
+}
+
+#[test]
+fn a_server_on_both_families_is_offered_both() {
+    let bind = Bind::new(Protocol::Tcp, "[::]:80".parse().unwrap()).dual_stack();
+    let denial = Policy::default().check(bind).unwrap_err();
+    assert_eq!(denial.remedy().unwrap(), "--allow 'listen tcp://*:80'");
+    let listen = Listen::new(Protocol::Tcp, "[::]:80".parse().unwrap(), true);
+    assert!(policy("listen tcp://*:80").check(listen).is_ok());
+}
+
+#[test]
+fn a_server_that_binds_to_a_name_is_offered_to_listen() {
+    offers(
+        "",
+        "lookup bind tcp app.internal 80",
+        "--allow 'listen tcp://app.internal:80' \
+         (or 'bind tcp://app.internal:80' if it is not to listen)",
+        "--allow 'listen tcp://app.internal:80'",
     );
 }
 

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use portcullis_policy::{Host, Name, NameError, canonical};
 
+use crate::check::{Verdict, check};
+
 #[track_caller]
 fn is(text: &str, canonical: &str) {
     assert_eq!(Name::parse(text).unwrap().as_str(), canonical);
@@ -32,6 +34,43 @@ fn names_are_lower_case_ascii_without_the_trailing_dot() {
         &format!("{}.com", "a".repeat(63)),
         &format!("{}.com", "a".repeat(63)),
     );
+}
+
+#[test]
+fn what_looks_alike_stays_different() {
+    let plain = Name::parse("paypal.com").unwrap();
+    for other in [
+        "p\u{430}ypal.com", // Cyrillic a
+        "paypa\u{4cf}.com", // Cyrillic palochka
+        "pa\u{443}pal.com",
+        "payp\u{e1}l.com",
+    ] {
+        let other = Name::parse(other).unwrap();
+        assert_ne!(plain, other);
+        assert!(other.as_str().is_ascii());
+    }
+    // But what IDNA maps is the same: full width, and what nobody sees.
+    is("ｐaypal.com", "paypal.com");
+    is("pay\u{ad}pal\u{200b}.com", "paypal.com");
+    is("local\u{ad}host", "localhost");
+}
+
+#[test]
+fn a_name_is_the_same_in_either_form_in_grants_and_requests() {
+    for (grant, name) in [
+        ("bücher.de", "xn--bcher-kva.de"),
+        ("xn--bcher-kva.de", "BÜCHER.de."),
+        ("*.bücher.de", "www.xn--bcher-kva.de"),
+        ("BU\u{308}CHER.de", "bücher.de"),
+    ] {
+        let lookup = format!("lookup connect tcp {name} 80");
+        let grant = format!("connect tcp://{grant}:80");
+        check(&grant, &lookup, Verdict::Allow);
+        check(&grant, "lookup connect tcp bucher.de 80", Verdict::Deny);
+        let deny = format!("connect tcp://*:80;deny {grant}");
+        check(&deny, &lookup, Verdict::Deny);
+        check(&deny, "lookup connect tcp bucher.de 80", Verdict::Allow);
+    }
 }
 
 #[test]
