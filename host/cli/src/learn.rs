@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
-use portcullis::{Audit, Event, Grant, Learner, Policy};
+use portcullis::{Allowed, Audit, Event, Grant, Learner, Policy};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{LearnArguments, PolicyArguments};
@@ -135,15 +135,16 @@ impl Lessons {
 
 impl Audit for Lessons {
     fn record(&self, event: Event<'_>) -> io::Result<()> {
-        match event {
-            Event::Allowed(allowed) => {
-                if allowed.shadowed.is_some() {
-                    self.learner().note(allowed.request);
-                }
-                Ok(())
-            }
-            _ => self.report.record(event),
+        let Event::Allowed(Allowed {
+            request, shadowed, ..
+        }) = event
+        else {
+            return self.report.record(event);
+        };
+        if shadowed.is_some() {
+            self.learner().note(request);
         }
+        Ok(())
     }
 }
 
