@@ -2,6 +2,7 @@
 //! whatever other tests of the process open and close meanwhile.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Once;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -67,6 +68,12 @@ fn close_all(open: &[Open]) {
 
 /// A descriptor and what it is of.
 pub(crate) type Open = (i32, String);
+
+/// Where what is open on this thread is listed for others to see.
+pub(crate) fn table() -> PathBuf {
+    let thread = fs::read_link("/proc/thread-self").unwrap();
+    PathBuf::from("/proc").join(thread).join("fd")
+}
 
 /// What is open on this thread beside the standard streams, by number.
 pub(crate) fn open() -> Vec<Open> {

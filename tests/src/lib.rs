@@ -11,12 +11,13 @@
 
 mod descriptors;
 pub mod measure;
+mod script;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{env, panic, thread};
@@ -30,6 +31,8 @@ use portcullis::{
 use socket2::{Domain, Socket, Type};
 
 pub use descriptors::spawn_alone;
+use script::Orders;
+pub use script::{Answer, Script};
 
 /// Nothing that works takes this long, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -69,6 +72,7 @@ pub struct Guest {
     folder: Option<PathBuf>,
     sockets: Vec<(String, String)>,
     patience: Duration,
+    input: Option<Orders>,
     output: MemoryOutputPipe,
     denials: Denials,
 }
@@ -99,6 +103,7 @@ impl Guest {
             folder: None,
             sockets: Vec::new(),
             patience: PATIENCE,
+            input: None,
             output,
             denials,
         }
@@ -132,6 +137,12 @@ impl Guest {
         self
     }
 
+    /// Lets it read what a test tells it.
+    fn input(mut self, input: Orders) -> Self {
+        self.input = Some(input);
+        self
+    }
+
     /// Lets names be found that are not in the policy.
     pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
         self.network = self.network.with_resolver(resolver);
@@ -157,6 +168,7 @@ impl Guest {
             folder,
             sockets,
             patience,
+            input,
             output,
             denials,
         } = self;
@@ -166,10 +178,16 @@ impl Guest {
         Program::load(&ENGINE, &component).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let ordered = Arc::clone(&stop);
+        let table = Arc::<OnceLock<PathBuf>>::default();
+        let told = Arc::clone(&table);
         let thread = spawn_alone(move |runtime| {
+            told.set(descriptors::table()).unwrap();
             let of_the_runtime = descriptors::open();
             let mut wasi = WasiCtx::builder();
             wasi.args(&arguments).stdout(printed).inherit_stderr();
+            if let Some(input) = input {
+                wasi.stdin(input);
+            }
             if let Some(folder) = folder {
                 let path = folder.to_str().unwrap();
                 wasi.preopened_dir(&folder, path, FsPerms::ReadOnly)
@@ -194,6 +212,7 @@ impl Guest {
         });
         Running {
             thread,
+            table,
             stop,
             output,
             denials,
@@ -215,6 +234,8 @@ impl Guest {
 /// A guest that runs in a thread of its own.
 pub struct Running {
     thread: JoinHandle<(Option<Outcome>, Duration)>,
+    /// Where its descriptors are listed, once it has a table.
+    table: Arc<OnceLock<PathBuf>>,
     stop: Arc<AtomicBool>,
     output: MemoryOutputPipe,
     denials: Denials,
@@ -244,6 +265,11 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         }
         panic!("the guest does not say what it has to");
+    }
+
+    /// How many descriptors it and its host have open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.table.wait()).unwrap().count()
     }
 
     /// Ends the guest at whatever it does, as dropping its future does.

@@ -151,10 +151,10 @@ impl Socket {
         let network = &self.shared.network;
         let permit = network
             .second_opinion(policy, &to, denial)
-            .and_then(|policy| network.check_connect(&policy, to));
+            .and_then(|policy| network.check_connect(&policy, to.clone()));
         match permit {
             Ok(permit) => self.take(Passage::Granted(permit)),
-            Err(denial) => Err(self.record().refuse(&denial)),
+            Err(denial) => Err(self.record().refuse_as(to, &denial)),
         }
     }
 

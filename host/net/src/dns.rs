@@ -8,13 +8,13 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup as Found;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name as DnsName, RData, Record, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use portcullis_policy::{Lookup, Name, Permit, Reverse};
 use tokio::sync::OnceCell;
 
@@ -56,7 +56,7 @@ impl DnsResolver {
     }
 
     fn connect(&self) -> Result<Client, NetError> {
-        let (hosts, mut builder) = match self.server {
+        let (hosts, builder) = match self.server {
             None => (HostsFile::read(), TokioResolver::builder_tokio()?),
             Some(server) => {
                 let mut only = NameServerConfig::udp_and_tcp(server.ip());
@@ -69,13 +69,7 @@ impl DnsResolver {
                 (HostsFile::default(), builder)
             }
         };
-        let options = builder.options_mut();
-        // It would ask the DNS for the family that the file does not have.
-        options.use_hosts_file = ResolveHosts::Never;
-        // The policy is to see each name that the one asked for led through.
-        options.preserve_intermediates = true;
-        let dns = builder.build()?;
-        Ok(Client { hosts, dns })
+        Client::new(hosts, builder)
     }
 
     async fn answer(&self, name: &Name) -> Result<Answer, ErrorCode> {
@@ -108,6 +102,21 @@ impl DnsResolver {
             none if none.is_empty() => Err(ErrorCode::NameNoData),
             names => Ok(names),
         }
+    }
+}
+
+impl Client {
+    fn new(
+        hosts: HostsFile,
+        mut builder: ResolverBuilder<TokioRuntimeProvider>,
+    ) -> Result<Self, NetError> {
+        let options = builder.options_mut();
+        // It would ask the DNS for the family that the file does not have.
+        options.use_hosts_file = ResolveHosts::Never;
+        // The policy is to see each name that the one asked for led through.
+        options.preserve_intermediates = true;
+        let dns = builder.build()?;
+        Ok(Self { hosts, dns })
     }
 }
 
@@ -254,5 +263,92 @@ fn code_of_response(code: ResponseCode) -> ErrorCode {
         ResponseCode::NXDomain => ErrorCode::NameNotFound,
         ResponseCode::ServFail => ErrorCode::NameTemporaryFailure,
         _ => ErrorCode::NameLookupFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::sync::Arc;
+    use std::thread;
+
+    use hickory_resolver::proto::op::Message;
+    use hickory_resolver::system_conf::parse_resolv_conf;
+    use parking_lot::Mutex;
+    use portcullis_policy::{Policy, Purpose};
+
+    use super::*;
+
+    /// A name server that knows no name, and what it was asked for.
+    fn nobody_known() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let log = Arc::clone(&asked);
+        thread::spawn(move || {
+            let mut query = [0; 512];
+            while let Ok((length, client)) = socket.recv_from(&mut query) {
+                let message = Message::from_vec(&query[..length]).unwrap();
+                let names = message.queries.iter().map(|query| query.name().to_ascii());
+                log.lock().extend(names);
+                // An answer, and NXDOMAIN (RFC 1035, 4.1.1).
+                query[2] |= 0x80;
+                query[3] = 0x83;
+                socket.send_to(&query[..length], client).unwrap();
+            }
+        });
+        (address, asked)
+    }
+
+    /// As the machine is set up that has this file.
+    fn client(resolv_conf: &str, server: SocketAddr) -> Client {
+        let (mut config, options) = parse_resolv_conf(resolv_conf).unwrap();
+        assert_eq!(config.search().len(), 2, "the file is read");
+        let mut only = NameServerConfig::udp(server.ip());
+        for connection in &mut only.connections {
+            connection.port = server.port();
+        }
+        config = ResolverConfig::from_parts(
+            config.domain().cloned(),
+            config.search().to_vec(),
+            vec![only],
+        );
+        let runtime = TokioRuntimeProvider::default();
+        let mut builder = TokioResolver::builder_with_config(config, runtime);
+        *builder.options_mut() = options;
+        Client::new(HostsFile::default(), builder).unwrap()
+    }
+
+    #[tokio::test]
+    async fn search_domains_are_never_applied() {
+        let (server, asked) = nobody_known();
+        let text = "search evil.example corp.example\noptions ndots:5\nnameserver 127.0.0.1\n";
+        // What would come of them.
+        let searching = client(text, server);
+        let relative = DnsName::from_ascii("internal").unwrap();
+        assert!(searching.dns.lookup(relative, RecordType::A).await.is_err());
+        assert!(
+            asked
+                .lock()
+                .iter()
+                .any(|name| name == "internal.evil.example.")
+        );
+        asked.lock().clear();
+        let resolver = DnsResolver {
+            server: None,
+            client: OnceCell::from(client(text, server)),
+        };
+        let policy = Policy::builder().allow("resolve *").build().unwrap();
+        for name in ["internal", "db.internal"] {
+            let name = Name::parse(name).unwrap();
+            let request = Lookup::new(name.clone(), Purpose::Resolve);
+            let permit = policy.check(request).unwrap();
+            let failed = resolver.look_up(permit).await.unwrap_err();
+            assert_eq!(failed.code(), ErrorCode::NameNotFound);
+            let asked = std::mem::take(&mut *asked.lock());
+            let absolute = format!("{name}.");
+            assert!(!asked.is_empty());
+            assert!(asked.iter().all(|asked| *asked == absolute), "{asked:?}");
+        }
     }
 }

@@ -161,7 +161,7 @@ impl Socket {
             Err((request, denial)) => network
                 .second_opinion(&policy, &request, denial)
                 .and_then(|policy| permitted(&policy).map_err(|(_, denial)| denial))
-                .map_err(|denial| self.record().refuse(&denial))?,
+                .map_err(|denial| self.record().refuse_as(&request, &denial))?,
         };
         // What only passes because the policy is shadowed is for want of better.
         if permits

@@ -108,26 +108,39 @@ impl Zone {
         let address = socket.local_addr().unwrap();
         let asked = Arc::<Mutex<Vec<(String, u16)>>>::default();
         let log = Arc::clone(&asked);
+        let zone = Arc::new(Mutex::new(self));
+        let knows = Arc::clone(&zone);
         thread::spawn(move || {
             let mut query = [0; 512];
             while let Ok((length, client)) = socket.recv_from(&mut query) {
                 let (name, kind, end) = question(&query[..length]);
                 log.lock().unwrap().push((name.clone(), kind));
-                let (code, records) = self.answer(&name, kind);
+                let zone = knows.lock().unwrap();
+                let (code, records) = zone.answer(&name, kind);
                 let reply = reply(&query[..end], code, &records);
                 socket.send_to(&reply, client).unwrap();
             }
         });
-        NameServer { address, asked }
+        NameServer {
+            address,
+            asked,
+            zone,
+        }
     }
 }
 
 pub(crate) struct NameServer {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, u16)>>>,
+    zone: Arc<Mutex<Zone>>,
 }
 
 impl NameServer {
+    /// Answers from another zone from now on.
+    pub(crate) fn change(&self, zone: Zone) {
+        *self.zone.lock().unwrap() = zone;
+    }
+
     /// A network that asks this server, and may look everything up.
     pub(crate) fn network(&self) -> Network {
         self.network_within(Policy::builder().allow("resolve *").build().unwrap())
