@@ -131,10 +131,20 @@ pub(crate) struct GuestArguments {
     /// The component.
     pub(crate) program: PathBuf,
 
-    /// What the program gets as its arguments: all that follows it, options as
-    /// well.
+    /// What the program gets as its arguments: from the first on that is no option
+    /// of this command, all that follows, options as well. Behind `--` everything is
+    /// for the program.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
+}
+
+impl GuestArguments {
+    /// The files by which the program is held or watched.
+    pub(crate) fn held_by(&self) -> impl Iterator<Item = &Path> {
+        let policies = self.policy.policy.iter().chain(&self.policy.ceiling);
+        let files = policies.chain(&self.audit).map(PathBuf::as_path);
+        files.filter(|file| *file != Path::new("-"))
+    }
 }
 
 /// Who looks up names.

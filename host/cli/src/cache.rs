@@ -1,4 +1,5 @@
-//! Where compiled code is kept, and who is kept away from it.
+//! Where compiled code is kept, and who is kept away from it, and from the other
+//! files that hold a guest.
 //!
 //! What is in the folder is run as the user, without any sandbox: nobody else
 //! may write there, and no guest.
@@ -30,7 +31,6 @@ pub(crate) fn folder() -> Option<PathBuf> {
 pub(crate) fn keep_out(granted: &Path) -> Result<()> {
     // Where it is not there yet, a guest could be the one who makes it.
     let _ = folder();
-    let resolved = |path: &Path| fs::canonicalize(path).ok();
     let (Some(cache), Some(granted)) = (place().as_deref().and_then(resolved), resolved(granted))
     else {
         return Ok(());
@@ -43,6 +43,33 @@ pub(crate) fn keep_out(granted: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Refuses to hand a folder to a guest in which it could change a file by which
+/// it is held or watched.
+pub(crate) fn keep_from(granted: &Path, file: &Path) -> Result<()> {
+    // It may not be there yet, and may be a link to elsewhere.
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let Some(granted) = resolved(granted) else {
+        return Ok(());
+    };
+    for place in [resolved(folder), resolved(file)].into_iter().flatten() {
+        if place.starts_with(&granted) {
+            bail!(
+                "the program could change {}, by which it is held or watched; give it a folder \
+                 apart from that",
+                file.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn resolved(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
 }
 
 fn place() -> Option<PathBuf> {

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{LearnArguments, PolicyArguments};
 use crate::audit;
+use crate::cache;
 use crate::exit::Exit;
 use crate::policy_file::{self, List, PolicyFile};
 use crate::report::{Report, on_one_line};
@@ -32,6 +33,13 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
             "`-o` after an argument of the program is for the program; put it before them, or \
              `-o -` to write to standard output"
         );
+    }
+    if let Some(file) = output.as_deref().filter(|file| *file != Path::new("-")) {
+        for dir in &guest.dir {
+            let (host, _) = dir.split_once("::").unwrap_or((dir, dir));
+            let kept = cache::keep_from(Path::new(host), file);
+            kept.with_context(|| format!("--dir {dir}"))?;
+        }
     }
     let output = Output::new(output, force)?;
     let policy = run::policy(&guest.policy)?;

@@ -35,6 +35,8 @@ pub(crate) fn start(log: Option<&str>) -> Result<()> {
 fn targets(filter: &str) -> Result<Targets> {
     Ok(match filter.parse::<LevelFilter>() {
         Ok(level) => Targets::new().with_target("portcullis", level),
+        // A word alone would be taken for a part, and nobody would hear of it.
+        Err(error) if !filter.contains('=') => return Err(error.into()),
         Err(_) => filter.parse()?,
     })
 }

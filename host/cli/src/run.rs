@@ -199,7 +199,11 @@ fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
         if host.is_empty() || guest.is_empty() {
             bail!("--dir {dir}: give a folder, or HOST::GUEST");
         }
-        cache::keep_out(Path::new(host)).with_context(|| format!("--dir {dir}"))?;
+        let kept = arguments
+            .held_by()
+            .try_for_each(|file| cache::keep_from(Path::new(host), file));
+        let kept = cache::keep_out(Path::new(host)).and(kept);
+        kept.with_context(|| format!("--dir {dir}"))?;
         wasi.preopened_dir(host, guest, FsPerms::ReadWrite)
             .map_err(with_causes)
             .with_context(|| format!("--dir {dir}: cannot open {host}"))?;

@@ -59,6 +59,9 @@ impl Terminal {
 
     fn question(&self, denial: &Denial, grant: &Grant) -> Result<Consent> {
         let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+        // Whatever the program did to the looks of what follows is undone: colours,
+        // concealment, a character set, a region that scrolls (ECMA-48; DECSTR).
+        write!(terminal, "\r\n\x1b[0m\x1b[!p\x0f")?;
         write!(
             terminal,
             "portcullis: {} asks for  {}\n  reason: {}\n  grant: {grant}\n",

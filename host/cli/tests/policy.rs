@@ -450,3 +450,24 @@ fn the_examples_of_the_documentation_are_true() {
     }
     assert_eq!(commands, 4);
 }
+
+#[test]
+fn what_the_policy_tells_by_itself_takes_no_grant_to_ask_for() {
+    let policy = "version = 1\n[hosts]\n\"db.internal\" = [\"10.0.0.5\"]\n";
+    let folder = Folder::with(&[("p.toml", policy)]);
+    for (address, code) in [("10.0.0.5", 0), ("127.0.0.1", 0), ("10.0.0.6", 1)] {
+        let request = format!("resolve {address}");
+        let output = folder.run(&["explain", "p.toml", &request]);
+        assert_eq!(output.status.code(), Some(code), "{address}");
+    }
+}
+
+#[test]
+fn a_deny_is_told_with_its_own_place() {
+    let grant = "\"connect tcp://10.0.0.5:80\"";
+    let policy = format!("version = 1\nallow = [{grant}]\ndeny = [{grant}]\n");
+    let folder = Folder::with(&[("p.toml", &policy)]);
+    let request = "connect tcp://10.0.0.5:80";
+    let told = folder.json(&["explain", "--json", "p.toml", request], 1);
+    assert_eq!(told["place"], json!({ "file": "p.toml", "line": 3 }));
+}

@@ -361,6 +361,36 @@ fn a_guest_is_not_given_the_cache() {
 }
 
 #[test]
+fn a_guest_is_not_given_what_holds_it() {
+    let folder = TempDir::new().unwrap();
+    let (inside, file) = (
+        folder.path().join("data"),
+        folder.path().join("policy.toml"),
+    );
+    fs::create_dir(&inside).unwrap();
+    fs::write(&file, "version = 1\n").unwrap();
+    let (log, learned) = (folder.path().join("log"), folder.path().join("learned"));
+    for (command, option, file) in [
+        ("run", "--policy", &file),
+        ("run", "--ceiling", &file),
+        ("run", "--audit", &log),
+        ("learn", "--output", &learned),
+    ] {
+        let end = |dir: &Path| {
+            let dir = format!("{}::/data", shown(dir));
+            let arguments = [command, option, &shown(file), "--dir", &dir];
+            let mut run = portcullis(&arguments);
+            run.arg(guest("surroundings")).output().unwrap()
+        };
+        let output = end(folder.path());
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{option}: {stderr}");
+        assert!(stderr.contains("by which it is held"), "{stderr}");
+        assert_ne!(end(&inside).status.code(), Some(2), "{option}");
+    }
+}
+
+#[test]
 fn a_socket_is_opened_for_a_program_without_any_grant() {
     let socket = "--socket=web=tcp://127.0.0.1:0";
     let mut server = portcullis(&["run", socket, &guest("preopens"), "accept"])

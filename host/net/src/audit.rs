@@ -91,7 +91,7 @@ pub struct Closed<'a> {
     pub remote: Option<&'a SocketAddress>,
     /// How many bytes the OS took from the guest.
     pub bytes_sent: u64,
-    /// How many bytes the guest got.
+    /// How many bytes the guest got, or of a datagram could have got.
     pub bytes_received: u64,
     /// How many datagrams the OS took from the guest.
     pub datagrams_sent: u64,

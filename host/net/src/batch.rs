@@ -152,7 +152,7 @@ impl Socket {
             let mut admitted = Vec::with_capacity(all);
             for datagram in found {
                 if self.lets_in(&datagram.source)? {
-                    match self.take_message(datagram.data.len(), false) {
+                    match self.take_message(datagram.length, false) {
                         Ok(()) => {
                             self.note_received(&datagram);
                             admitted.push(datagram);

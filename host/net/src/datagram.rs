@@ -216,7 +216,7 @@ impl Socket {
                 return Ok(self.no_datagram());
             };
             if self.lets_in(&datagram.source)? {
-                self.take_message(datagram.data.len(), options.peek)?;
+                self.take_message(datagram.length, options.peek)?;
                 if !options.peek {
                     self.note_received(&datagram);
                 }
@@ -233,7 +233,7 @@ impl Socket {
 
     pub(crate) fn note_received(&self, datagram: &Datagram) {
         let received = &self.shared.account.received;
-        received.add_datagram(datagram.data.len());
+        received.add_datagram(datagram.length);
     }
 
     /// What is received at the end.

@@ -3,19 +3,22 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::RawFd;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use crate::audit::AuditFailure;
 use crate::correspondents::Sharers;
+use crate::narrowing::Narrowed;
 use crate::pins::Pins;
 
 #[derive(Debug, Default)]
 pub(crate) struct Guest {
     /// The names that it looked up.
     pub(crate) pins: Pins,
+    /// The networks that it has narrowed.
+    pub(crate) narrowed: Arc<Narrowed>,
     /// The sockets that remember with whom they had to do.
     pub(crate) sharers: Sharers,
     /// Which of its listeners have a connection that is admitted and not yet

@@ -116,6 +116,8 @@ impl Socket {
                 let policy = network.second_opinion(policy, &request, denial)?;
                 Ok((policy.check(request)?, None))
             }
+            // Listening would not help.
+            (Err(denial), Some((Err(_), _))) if denial.is_explicit() => Err(denial),
             (Err(_), Some((Err(denial), hears))) => {
                 let policy = network.second_opinion(policy, &hears, denial)?;
                 let listening = policy.check(hears)?.into_request();

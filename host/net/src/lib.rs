@@ -50,6 +50,7 @@ mod guest;
 mod hosts_file;
 mod inet;
 mod limits;
+mod narrowing;
 mod network;
 mod options;
 mod os;

@@ -16,6 +16,7 @@ use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
 use crate::limits::{Budget, Usage, descriptors};
+use crate::narrowing::Narrowing;
 use crate::os;
 use crate::record::{Record, is_denied, objection};
 use crate::resolver::{Answer, Pending, Resolver};
@@ -34,6 +35,8 @@ pub struct Network {
     ask: Option<Arc<dyn Ask>>,
     guest: Arc<Guest>,
     budget: Arc<Budget>,
+    /// What it costs, where it is narrowed.
+    narrowing: Option<Arc<Narrowing>>,
 }
 
 /// What a guest may attenuate with. Each request is held against all layers,
@@ -70,6 +73,7 @@ impl Network {
             audit: Arc::new(Silent),
             ask: None,
             guest: Arc::default(),
+            narrowing: None,
         }
     }
 
@@ -129,8 +133,18 @@ impl Network {
                 ),
             ));
         }
+        let (narrowed, from) = (&self.guest.narrowed, self.narrowing.as_ref());
+        let Some(narrowing) = Narrowing::new(narrowed, from, length) else {
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                "there are too many narrowed networks; drop some",
+            ));
+        };
         match self.policy.attenuate(grants) {
-            Ok(policy) => Ok(self.clone().with_policy(policy)),
+            Ok(policy) => Ok(Self {
+                narrowing: Some(narrowing),
+                ..self.clone().with_policy(policy)
+            }),
             Err(error) => {
                 let first = error.diagnostics().first().map(ToString::to_string);
                 let message = first.unwrap_or_default();

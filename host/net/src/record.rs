@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use portcullis_policy::{Denial, Permit, Request};
+use portcullis_policy::{Denial, Grant, Permit, Request};
 
 use crate::audit::{Allowed, Denied, Event, Limited, Refused};
 use crate::error::Error;
@@ -64,6 +64,20 @@ impl Record<'_> {
             request: permit.request(),
             grant: permit.grant(),
             shadowed: permit.shadowed(),
+        }))
+    }
+
+    /// Tells of what a permit for something else lets pass as well.
+    pub(crate) fn allow_by(
+        self,
+        request: &dyn Request,
+        grant: Option<&Grant>,
+    ) -> Result<(), Error> {
+        self.network.tell(Event::Allowed(Allowed {
+            socket: self.socket,
+            request,
+            grant,
+            shadowed: None,
         }))
     }
 

@@ -221,9 +221,9 @@ impl Socket {
             Ok((data, length))
         });
         let (data, length) = received.await?;
-        self.take_message(data.len(), options.peek)?;
+        self.take_message(length, options.peek)?;
         if !options.peek {
-            self.shared.account.received.add(data.len());
+            self.shared.account.received.add(length);
         }
         Ok((data, length))
     }

@@ -121,6 +121,8 @@ impl Socket {
         let listen = ListenUnix::new(kind, name.clone());
         let policy = match (policy.check(bind.clone()), policy.check(listen.clone())) {
             (Ok(_), _) => policy.clone(),
+            // Listening would not help.
+            (Err(denial), Err(_)) if denial.is_explicit() => return Err(denial),
             // A datagram socket that is bound is there to listen.
             (Err(_), Err(denial)) if kind == UnixKind::Datagram => {
                 network.second_opinion(policy, &listen, denial)?
@@ -245,8 +247,24 @@ impl Socket {
         let Ok(permit) = self.shared.network.policy().check(listening.clone()) else {
             return Ok(None);
         };
+        drop(place);
         let located = Located::socket(&asked)?;
-        Ok((*located.name() == asked).then_some(Passage::answer(permit, located)))
+        if *located.name() != asked {
+            return Ok(None);
+        }
+        self.allow_answer(&permit, asked)?;
+        Ok(Some(Passage::answer(permit, located)))
+    }
+
+    /// Puts on record that somebody is answered, where the last datagram went to
+    /// somebody else. What lets it pass is the grant to listen.
+    fn allow_answer(&self, permit: &Permit<ListenUnix>, to: UnixName) -> Result<(), Error> {
+        if self.shared.unix.lock().sent_to.as_ref() != Some(&to) {
+            let request = ConnectUnix::new(self.unix_kind(), to.clone());
+            self.record().allow_by(&request, permit.grant())?;
+            self.shared.unix.lock().sent_to = Some(to);
+        }
+        Ok(())
     }
 
     /// Whether a datagram may come in from there: from the peer, or from whom

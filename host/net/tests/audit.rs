@@ -434,7 +434,7 @@ async fn datagrams_are_heard_once_for_each_correspondent_in_a_row() {
             format!("#1 allow connect udp://{{0}} by {connect}"),
             accept.clone(),
             accept,
-            "#1 closed {2} nowhere bytes 8/8 datagrams 4/4".to_owned(),
+            "#1 closed {2} nowhere bytes 8/12 datagrams 4/4".to_owned(),
         ]
     );
 }
@@ -480,6 +480,51 @@ async fn a_unix_socket_is_heard_by_the_name_asked_for_and_the_real_one() {
             "#3 closed unix:/real/app.sock unnamed bytes 0/0 datagrams 0/0",
             "#1 closed unix:/real/app.sock nowhere bytes 0/0 datagrams 0/0",
         ]
+    );
+}
+
+#[tokio::test]
+async fn whom_a_unix_datagram_socket_answers_is_heard() {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+    let grant = format!("listen unixgram:{}", here.display());
+    let (network, journal) = audited(rules(&[&grant], &[]));
+    let socket = open(&network, Family::Unix, SocketType::Datagram);
+    socket.bind(&unix(&here)).await.unwrap();
+    let peer = std::os::unix::net::UnixDatagram::bind(&there).unwrap();
+    peer.send_to(b"question", &here).unwrap();
+    let options = ReceiveOptions::default();
+    socket.receive_from(100, options).await.unwrap();
+    let options = SendOptions::default();
+    let there = unix(&there);
+    for _ in 0..2 {
+        socket.send_to(b"answer", options, &there).await.unwrap();
+    }
+    drop(socket);
+    let root = folder.path().display().to_string();
+    let lines = journal.take(&[]).into_iter();
+    let lines: Vec<_> = lines.map(|line| line.replace(&root, "")).collect();
+    assert_eq!(
+        lines,
+        [
+            "#1 opened Unix Datagram",
+            "#1 allow bind unixgram:/here by listen unixgram:/here",
+            "#1 allow listen unixgram:/here by listen unixgram:/here",
+            "#1 allow connect unixgram:/there by listen unixgram:/here",
+            "#1 closed unix:/here nowhere bytes 12/8 datagrams 2/1",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_denied_bind_is_told_as_what_it_is() {
+    let (network, journal) = audited(rules(&[], &["bind udp://127.0.0.1:0"]));
+    let socket = datagram(&network);
+    let denied = socket.bind(&any_port()).await.unwrap_err();
+    assert_eq!(denied.message(), "bind udp://127.0.0.1:0 is not granted");
+    assert_eq!(
+        journal.take(&[]).last().unwrap(),
+        "#1 deny bind udp://127.0.0.1:0: denied by: bind udp://127.0.0.1:0"
     );
 }
 

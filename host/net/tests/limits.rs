@@ -512,6 +512,30 @@ async fn datagrams_are_received_up_to_the_limit() {
     assert_limited(socket.receive_datagrams(4, 100, options).await, message);
 }
 
+#[tokio::test]
+async fn a_datagram_that_was_peeked_at_counts_in_full_however_it_is_taken() {
+    let network = network(|limits| limits.bytes_received = Some(10));
+    let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+    socket.bind(&anywhere()).await.unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.connect(local(&socket)).unwrap();
+    let (options, peek) = (ReceiveOptions::default(), peek());
+    for data in ["01234567", "89"] {
+        peer.send(data.as_bytes()).unwrap();
+        assert_eq!(socket.receive(100, peek).await.unwrap(), data.as_bytes());
+        assert_eq!(socket.receive(0, options).await.unwrap(), b"");
+    }
+    let message = "limit reached: bytes-received = 10";
+    assert_limited(socket.receive(0, options).await, message);
+}
+
+fn peek() -> ReceiveOptions {
+    ReceiveOptions {
+        peek: true,
+        ..ReceiveOptions::default()
+    }
+}
+
 const RATE: u64 = 400_000;
 
 fn narrow() -> Network {

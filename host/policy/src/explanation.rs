@@ -112,6 +112,14 @@ impl Policy {
             {
                 Ok(None)
             }
+            // Nor is what the policy itself tells, and loopback is a constant.
+            (Err(denial), AnyRequest::Reverse(reverse))
+                if reverse.address().is_loopback()
+                    || self.hosts_by_address(reverse.address()).is_some()
+                        && !denial.is_explicit() =>
+            {
+                Ok(None)
+            }
             (verdict, _) => verdict.map(|permit| permit.grant().cloned()),
         };
         Step {

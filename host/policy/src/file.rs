@@ -136,6 +136,13 @@ impl File<'_> {
                 return self.mistake_in(key.get_ref(), key.span(), error);
             }
         };
+        if name.is_localhost() {
+            return self.mistake(Mistake {
+                span: key.span(),
+                reason: "`localhost` is always loopback".to_owned(),
+                hint: Some("leave it out, or give the host another name".to_owned()),
+            });
+        }
         if let DeValue::Table(_) = value.get_ref() {
             return self.mistake(Mistake {
                 span: value.span(),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use ipnet::IpNet;
 
@@ -111,11 +112,52 @@ impl fmt::Display for Group {
 }
 
 fn is_public(network: &IpNet) -> bool {
-    UNICAST.iter().any(|unicast| unicast.contains(network))
-        && !SPECIAL
-            .iter()
-            .any(|special| special.contains(network) || network.contains(special))
+    match network {
+        IpNet::V4(network) => {
+            let (first, last) = (network.network(), network.broadcast());
+            !SPECIAL_V4.meet(first.to_bits(), last.to_bits())
+        }
+        IpNet::V6(inner) => {
+            let (first, last) = (inner.network(), inner.broadcast());
+            UNICAST.iter().any(|unicast| unicast.contains(network))
+                && !SPECIAL_V6.meet(first.to_bits(), last.to_bits())
+        }
+    }
 }
+
+/// The special ranges of a family, to be searched: from where to where each is,
+/// in order. No two of them meet.
+struct Special<B>(Vec<(B, B)>);
+
+impl<B: Copy + Ord> Special<B> {
+    fn new(of_family: impl Fn(&IpNet) -> Option<(B, B)>) -> Self {
+        let mut ranges: Vec<_> = SPECIAL.iter().filter_map(of_family).collect();
+        ranges.sort_unstable();
+        Self(ranges)
+    }
+
+    /// Whether anything from `first` to `last` is special.
+    fn meet(&self, first: B, last: B) -> bool {
+        let Self(ranges) = self;
+        let starting = ranges.partition_point(|(start, _)| *start <= last);
+        let nearest = starting.checked_sub(1).and_then(|index| ranges.get(index));
+        nearest.is_some_and(|(_, end)| *end >= first)
+    }
+}
+
+static SPECIAL_V4: LazyLock<Special<u32>> = LazyLock::new(|| {
+    Special::new(|network| match network {
+        IpNet::V4(v4) => Some((v4.network().to_bits(), v4.broadcast().to_bits())),
+        IpNet::V6(_) => None,
+    })
+});
+
+static SPECIAL_V6: LazyLock<Special<u128>> = LazyLock::new(|| {
+    Special::new(|network| match network {
+        IpNet::V4(_) => None,
+        IpNet::V6(v6) => Some((v6.network().to_bits(), v6.broadcast().to_bits())),
+    })
+});
 
 static ANY: [IpNet; 2] = [v4([0, 0, 0, 0], 0), v6([0, 0, 0], 0)];
 
@@ -168,4 +210,40 @@ const fn v4([a, b, c, d]: [u8; 4], length: u8) -> IpNet {
 
 const fn v6([a, b, c]: [u16; 3], length: u8) -> IpNet {
     IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)), length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the registries read, network by network.
+    fn is_public_by_the_list(network: &IpNet) -> bool {
+        UNICAST.iter().any(|unicast| unicast.contains(network))
+            && !SPECIAL
+                .iter()
+                .any(|special| special.contains(network) || network.contains(special))
+    }
+
+    #[test]
+    fn public_is_what_the_list_leaves() {
+        let edges = SPECIAL.iter().chain(&UNICAST).flat_map(|network| {
+            let (first, last) = (network.network(), network.broadcast());
+            let beside = |address: IpAddr, by: i8| match address {
+                IpAddr::V4(v4) => {
+                    IpAddr::from(Ipv4Addr::from(v4.to_bits().wrapping_add_signed(by.into())))
+                }
+                IpAddr::V6(v6) => {
+                    IpAddr::from(Ipv6Addr::from(v6.to_bits().wrapping_add_signed(by.into())))
+                }
+            };
+            [first, last, beside(first, -1), beside(last, 1)]
+        });
+        for edge in edges {
+            for length in 0..=IpNet::from(edge).prefix_len() {
+                let network = IpNet::new_assert(edge, length).trunc();
+                let by_the_list = is_public_by_the_list(&network);
+                assert_eq!(is_public(&network), by_the_list, "{network}");
+            }
+        }
+    }
 }

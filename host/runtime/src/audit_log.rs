@@ -46,6 +46,8 @@ struct State {
     place: Place,
     /// How many lines there are.
     lines: u64,
+    /// Whether the last line could not be finished.
+    is_torn: bool,
 }
 
 enum Place {
@@ -77,7 +79,11 @@ impl AuditLog {
     }
 
     fn to(place: Place) -> Self {
-        let state = State { place, lines: 0 };
+        let state = State {
+            place,
+            lines: 0,
+            is_torn: false,
+        };
         Self {
             state: Arc::new(Mutex::new(state)),
             guest: None,
@@ -127,9 +133,14 @@ impl Audit for AuditLog {
         );
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
-        state.place.write(&text)?;
-        state.lines += 1;
-        Ok(())
+        if state.is_torn {
+            // What others could not finish must not swallow this.
+            text.insert(0, b'\n');
+        }
+        let written = state.place.write(&text);
+        state.is_torn = written.is_err();
+        state.lines += u64::from(written.is_ok());
+        written
     }
 }
 

@@ -158,7 +158,7 @@ fn the_mapped_form_of_an_address_that_is_not_to_be_bound() {
     attacker.does("open s inet6 stream");
     attacker.is_denied("bind s [::ffff:127.0.0.1]:0", "bind tcp://127.0.0.1:0");
     attacker.does("open d inet6 datagram");
-    attacker.is_denied("bind d [::ffff:127.0.0.1]:0", "listen udp://127.0.0.1:0");
+    attacker.is_denied("bind d [::ffff:127.0.0.1]:0", "bind udp://127.0.0.1:0");
     let mut twin = guest(&EVERYTHING, &[]);
     for kind in ["stream", "datagram"] {
         twin.does(&format!("open s inet6 {kind}"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::policy::arguments::CheckArguments;
-use crate::policy::places::{Place, Places};
+use crate::policy::places::{List, Place, Places};
 use crate::policy::print;
 use crate::run;
 
@@ -58,7 +58,7 @@ fn text(review: &Review, places: &Places) -> String {
         count(review.limits, "limit"),
     );
     for warning in &review.warnings {
-        let place = places.of(&warning.grant);
+        let place = places.of(List::Allow, &warning.grant);
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         text += &format!("warning: {place}{warning}\n");
     }
@@ -80,7 +80,7 @@ fn json(review: &Review, places: &Places) -> Value {
         json!({
             "concern": concern,
             "grant": warning.grant.to_string(),
-            "place": places.of(&warning.grant).map(Place::json),
+            "place": places.of(List::Allow, &warning.grant).map(Place::json),
             "text": warning.concern.to_string(),
         })
     };

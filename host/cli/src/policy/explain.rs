@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::arguments::ResolverKind;
 use crate::exit::Exit;
 use crate::policy::arguments::ExplainArguments;
-use crate::policy::places::Places;
+use crate::policy::places::{List, Places};
 use crate::policy::print;
 use crate::run;
 
@@ -123,7 +123,7 @@ fn at_address(step: &Step) -> String {
 
 fn lines(step: &Step, places: &Places) -> String {
     let written = |grant: &Grant| {
-        let place = places.of(grant);
+        let place = places.of(list(step), grant);
         place
             .map(|place| format!("  written at: {place}\n"))
             .unwrap_or_default()
@@ -139,6 +139,14 @@ fn lines(step: &Step, places: &Places) -> String {
             let reason = report.replacen("\n", &format!("\n{written}"), 1);
             format!("{reason}\n")
         }
+    }
+}
+
+/// Where to look for what a decision cites.
+fn list(step: &Step) -> List {
+    match &step.verdict {
+        Err(denial) if matches!(denial.reason(), Reason::DeniedBy { .. }) => List::Deny,
+        Ok(_) | Err(_) => List::Allow,
     }
 }
 
@@ -197,7 +205,7 @@ fn decision(step: &Step, places: &Places) -> Map<String, Value> {
     };
     if let Some(grant) = cited {
         set(role, grant.to_string().into());
-        if let Some(place) = places.of(grant) {
+        if let Some(place) = places.of(list(step), grant) {
             set("place", place.json());
         }
     }

@@ -13,7 +13,22 @@ use crate::run::text;
 
 /// The grants and denies of a policy, each with its place.
 #[derive(Debug)]
-pub(crate) struct Places(Vec<(Grant, Place)>);
+pub(crate) struct Places(Vec<Written>);
+
+/// What stands somewhere in a policy.
+#[derive(Debug)]
+struct Written {
+    list: List,
+    grant: Grant,
+    place: Place,
+}
+
+/// What a grant stands among.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum List {
+    Allow,
+    Deny,
+}
 
 /// Where a grant is written.
 #[derive(Clone, Debug)]
@@ -29,31 +44,35 @@ impl Places {
         for path in arguments.policy.iter().chain(&arguments.ceiling) {
             places.extend(in_file(path, &text(path)?));
         }
-        for (flag, grants) in [("--allow", &arguments.allow), ("--deny", &arguments.deny)] {
-            places.extend(grants.iter().filter_map(|grant| {
-                let place = Place::Flag(format!("{flag} '{grant}'"));
-                Some((Grant::parse(grant).ok()?, place))
+        for (list, flag, grants) in [
+            (List::Allow, "--allow", &arguments.allow),
+            (List::Deny, "--deny", &arguments.deny),
+        ] {
+            places.extend(grants.iter().filter_map(|text| {
+                let (grant, place) = (Grant::parse(text).ok()?, format!("{flag} '{text}'"));
+                let place = Place::Flag(place);
+                Some(Written { list, grant, place })
             }));
         }
         Ok(Self(places))
     }
 
-    /// Where a grant or a deny is written first.
-    pub(crate) fn of(&self, grant: &Grant) -> Option<&Place> {
-        let mut places = self.0.iter();
-        places.find(|(own, _)| own == grant).map(|(_, place)| place)
+    /// Where something is written first in lists of one sort.
+    pub(crate) fn of(&self, list: List, grant: &Grant) -> Option<&Place> {
+        let mut written = self.0.iter();
+        let found = written.find(|written| written.list == list && written.grant == *grant);
+        found.map(|written| &written.place)
     }
 }
 
-fn in_file(path: &Path, text: &str) -> Vec<(Grant, Place)> {
+fn in_file(path: &Path, text: &str) -> Vec<Written> {
     let Ok(document) = Document::parse(text) else {
         return Vec::new();
     };
-    let lists = ["allow", "deny"].map(|key| document.get(key));
+    let lists = [(List::Allow, "allow"), (List::Deny, "deny")];
     let lists = lists
         .into_iter()
-        .flatten()
-        .filter_map(|item| item.as_array());
+        .filter_map(|(list, key)| Some((list, document.get(key)?.as_array()?)));
     let place = |value: &toml_edit::Value| {
         let before = text.get(..value.span()?.start)?;
         Some(Place::File {
@@ -62,8 +81,11 @@ fn in_file(path: &Path, text: &str) -> Vec<(Grant, Place)> {
         })
     };
     lists
-        .flat_map(|list| list.iter())
-        .filter_map(|value| Some((Grant::parse(value.as_str()?).ok()?, place(value)?)))
+        .flat_map(|(list, grants)| grants.iter().map(move |value| (list, value)))
+        .filter_map(|(list, value)| {
+            let (grant, place) = (Grant::parse(value.as_str()?).ok()?, place(value)?);
+            Some(Written { list, grant, place })
+        })
         .collect()
 }
 

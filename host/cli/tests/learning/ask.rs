@@ -61,9 +61,12 @@ fn get_twice(answers: &str, options: &[&str], server: &str) -> (String, Option<i
     )
 }
 
+/// What undoes whatever the guest did to the looks of the terminal.
+const RESET: &str = "\r\n\x1b[0m\x1b[!p\x0f";
+
 fn question(server: &str, choices: &str) -> String {
     format!(
-        "portcullis: http-client.wasm asks for  connect tcp://{server}\n  \
+        "{RESET}portcullis: http-client.wasm asks for  connect tcp://{server}\n  \
          reason: no grant covers it\n  grant: connect tcp://{server}\n  {choices}? [d] "
     )
 }

@@ -128,7 +128,8 @@ impl Socket {
     /// Makes room for a connection that came in, if there is any: a crowd of peers
     /// is no fault of the guest's.
     pub(crate) fn make_room(&self, arrived: &socket2::Socket) -> Result<Option<Room>, Error> {
-        if descriptors::check(arrived).is_err() {
+        if let Err(limit) = descriptors::check(arrived) {
+            tracing::warn!(socket = self.number(), %limit, "a peer is reset");
             return Ok(None);
         }
         match self.shared.network.budget().arrival() {

@@ -100,8 +100,9 @@ impl Socket {
         Ok(moved)
     }
 
-    /// Takes note of a message that came in, of whose length nobody knew. One that
-    /// is more than the limit leaves is lost; a peek takes nothing.
+    /// Takes note of a message that came in, of whose length nobody knew: all of it
+    /// counts, since a peek may have shown what there was no room for. One that is
+    /// more than the limit leaves is lost; a peek takes nothing.
     pub(crate) fn take_message(&self, length: usize, peek: bool) -> Result<(), Error> {
         let flow = self.flow(Direction::Incoming);
         let fits = flow.check(length);
