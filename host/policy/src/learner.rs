@@ -87,11 +87,11 @@ struct Seen {
     within: BTreeSet<Range>,
 }
 
-/// Who came first, or where it led first, and as the how many-th.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+/// Who came first, or where it led first: each as the how many-th.
+#[derive(Clone, Copy, Debug, Default)]
 struct First {
     turn: usize,
-    address: Option<SocketAddr>,
+    address: Option<(usize, SocketAddr)>,
 }
 
 impl Learner {
@@ -125,7 +125,10 @@ impl Learner {
             return;
         }
         let seen = self.seen.entry(subject).or_insert_with(|| Seen {
-            first: First { turn, address },
+            first: First {
+                turn,
+                address: None,
+            },
             ..Seen::default()
         });
         match is_lookup {
@@ -133,7 +136,8 @@ impl Learner {
             false => seen.times += 1,
         }
         // A name is looked up before it is known where it leads.
-        seen.first.address = seen.first.address.or(address);
+        let (first, came_at) = (seen.first.address, seen.first.turn);
+        seen.first.address = first.or(address.map(|address| (came_at, address)));
         seen.within.extend(within);
         if let (true, Some(peer)) = (came, address) {
             seen.peers.add(peer.ip());
@@ -195,7 +199,8 @@ impl Learner {
             let ports = self.ports(&shape, seen.iter().map(|(ports, _)| *ports));
             let (times, first) = sum(seen.iter().map(|(_, seen)| seen));
             let several = matches!(shape.host, HostPattern::Names(_)) || ports.single().is_none();
-            let address = first.address.filter(|_| several || shape.from.is_some());
+            let address = first.address.map(|(_, address)| address);
+            let address = address.filter(|_| several || shape.from.is_some());
             let first = address.map(|address| match shape.from {
                 Some(_) => format!("from {}", address.ip()),
                 None => address.to_string(),
@@ -320,10 +325,10 @@ impl Seen {
 
 impl First {
     fn earlier(self, other: Self) -> Self {
-        let (first, second) = (self.min(other), self.max(other));
+        let addresses = [self.address, other.address];
         Self {
-            address: first.address.or(second.address),
-            ..first
+            turn: self.turn.min(other.turn),
+            address: addresses.into_iter().flatten().min(),
         }
     }
 }
