@@ -12,7 +12,7 @@ pub enum Failure {
     /// For the guest: its mistake, the network's or the policy's.
     Error(Error),
     /// The end of the guest: it used a handle that it was not given, or what it
-    /// does cannot be recorded (an [`AuditFailure`]).
+    /// does cannot be recorded (an [`AuditFailure`](portcullis_net::AuditFailure)).
     Trap(wasmtime::Error),
 }
 
