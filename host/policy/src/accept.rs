@@ -75,14 +75,12 @@ impl Decide for Accept {
         let grants = layer.allow.table(Verb::Listen, query.protocol);
 
         let caught = |from: &Option<Ranges>| from.as_ref().is_none_or(|from| from.catch(peer));
-        let mut denying = denies.denying(&query);
-        if let Some(deny) = denying.find(|placed| caught(&placed.grant.from)) {
+        if let Some(deny) = denies.find_denying(&query, |deny| caught(&deny.from)) {
             return Err(Refusal::Denied(deny.into()));
         }
         let admitted =
             |from: &Option<Ranges>| from.as_ref().is_none_or(|from| from.cover(&peer.into()));
-        let mut granting = grants.granting(&query);
-        match granting.find(|placed| admitted(&placed.grant.from)) {
+        match grants.find_granting(&query, |grant| admitted(&grant.from)) {
             Some(grant) => Ok(Some(grant.into())),
             None => Err(Refusal::Silent),
         }
@@ -91,7 +89,7 @@ impl Decide for Accept {
     fn explain(&self, layer: &Layer) -> Explanation {
         let (query, peer) = (self.endpoint().query(), self.peer.ip());
         let grants = layer.allow.table(Verb::Listen, query.protocol);
-        let reason = match grants.granting(&query).next() {
+        let reason = match grants.find_granting(&query, |_| true) {
             Some(grant) => Reason::PeerOutside {
                 grant: grant.into(),
                 peer,

@@ -99,16 +99,14 @@ impl Question for Query<'_> {
     fn denied(&self, denies: &Rules, verb: Verb) -> Option<Grant> {
         denies
             .table(verb, self.protocol)
-            .denying(self)
-            .find(|placed| placed.grant.from.is_none())
+            .find_denying(self, |deny| deny.from.is_none())
             .map(Grant::from)
     }
 
     fn granted(&self, allows: &Rules, verb: Verb) -> Option<Grant> {
         allows
             .table(verb, self.protocol)
-            .granting(self)
-            .next()
+            .find_granting(self, |_| true)
             .map(Grant::from)
     }
 
@@ -117,7 +115,7 @@ impl Question for Query<'_> {
         let (name, address) = (self.name?, self.reach?.addr());
         let grant = verb.covered_by().iter().find_map(|verb| {
             let grants = allows.table(*verb, self.protocol);
-            grants.naming(name, self.port).next()
+            grants.find_naming(name, self.port, |_| true)
         })?;
         Some(Reason::NotInRange {
             name: name.clone(),

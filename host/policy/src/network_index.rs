@@ -80,33 +80,48 @@ impl<T> From<Networks<T>> for NetworkIndex<T> {
 }
 
 impl<T> NetworkIndex<T> {
-    /// What stands over ranges that hold all of `network`, the narrowest first.
-    pub(crate) fn covering(&self, network: IpNet) -> impl Iterator<Item = &T> {
-        let (v4, v6) = match network {
+    /// What `pick` makes of the first of what stands over ranges that hold all of
+    /// `network` that it takes, the narrowest first.
+    pub(crate) fn find_covering<'a, R>(
+        &'a self,
+        network: IpNet,
+        mut pick: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
+        let found = match network {
             IpNet::V4(network) => {
                 let (first, last) = (network.network(), network.broadcast());
-                (Some(self.v4.around(first.to_bits(), last.to_bits())), None)
+                let mut around = self.v4.around(first.to_bits(), last.to_bits());
+                around.find_map(&mut pick)
             }
             IpNet::V6(network) => {
                 let (first, last) = (network.network(), network.broadcast());
-                (None, Some(self.v6.around(first.to_bits(), last.to_bits())))
+                let mut around = self.v6.around(first.to_bits(), last.to_bits());
+                around.find_map(&mut pick)
             }
         };
-        let public = self
-            .public
-            .iter()
-            .filter(move |_| Group::Public.covers(&network));
-        let v4 = v4.into_iter().flatten();
-        let v6 = v6.into_iter().flatten();
-        v4.chain(v6).chain(public)
+        found.or_else(|| {
+            let public = self.public.as_ref()?;
+            Group::Public.covers(&network).then(|| pick(public))?
+        })
     }
 
-    /// What stands over ranges that hold the address, or an IPv4 address that it
-    /// carries.
-    pub(crate) fn catching(&self, address: IpAddr) -> impl Iterator<Item = &T> {
-        iter::once(address)
-            .chain(embedded(address).map(IpAddr::V4))
-            .flat_map(|address| self.covering(address.into()))
+    /// The same of what stands over ranges that hold the address, or an IPv4
+    /// address that it carries.
+    pub(crate) fn find_catching<'a, R>(
+        &'a self,
+        address: IpAddr,
+        mut pick: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
+        if self.is_empty() {
+            return None;
+        }
+        self.find_covering(address.into(), &mut pick).or_else(|| {
+            embedded(address).find_map(|v4| self.find_covering(IpAddr::V4(v4).into(), &mut pick))
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.v4.starts.is_empty() && self.v6.starts.is_empty() && self.public.is_none()
     }
 }
 

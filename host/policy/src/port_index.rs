@@ -47,14 +47,37 @@ impl PortIndex {
         }
     }
 
-    /// The grants that hold the port, the most exact first.
-    pub(crate) fn holding(&self, port: u16) -> impl Iterator<Item = &Placed<SocketGrant>> {
-        self.lists(port).flatten()
+    /// The first grant that holds the port and that `is_it` takes, the most exact
+    /// ones before others.
+    pub(crate) fn find(
+        &self,
+        port: u16,
+        is_it: &mut impl FnMut(&SocketGrant) -> bool,
+    ) -> Option<&Placed<SocketGrant>> {
+        let mut widths = self.widths;
+        while widths != 0 {
+            let block = Block::around(port, widths.trailing_zeros());
+            let mut grants = self.blocks.get(&block).into_iter().flatten();
+            let found = grants.find(|placed| is_it(&placed.grant));
+            if found.is_some() {
+                return found;
+            }
+            widths &= widths - 1;
+        }
+        self.all.iter().find(|placed| is_it(&placed.grant))
     }
 
     /// Of the grants that hold the port, the one that stands first.
     pub(crate) fn first_holding(&self, port: u16) -> Option<&Placed<SocketGrant>> {
-        placed::first(self.lists(port).filter_map(<[_]>::first))
+        let mut first: Option<&Placed<SocketGrant>> = None;
+        let mut widths = self.widths;
+        while widths != 0 {
+            let block = Block::around(port, widths.trailing_zeros());
+            let found = self.blocks.get(&block).and_then(|grants| grants.first());
+            first = placed::first(first.into_iter().chain(found));
+            widths &= widths - 1;
+        }
+        placed::first(first.into_iter().chain(self.all.first()))
     }
 
     /// The grant that stands first, on whatever port.
@@ -65,18 +88,6 @@ impl PortIndex {
     /// A grant that leaves no port out.
     pub(crate) fn complete(&self) -> Option<&Placed<SocketGrant>> {
         self.complete.as_ref()
-    }
-
-    fn lists(&self, port: u16) -> impl Iterator<Item = &[Placed<SocketGrant>]> {
-        let widths = iter::successors(Some(self.widths), |widths| {
-            Some(widths & widths.wrapping_sub(1))
-        })
-        .take_while(|widths| *widths != 0)
-        .map(u32::trailing_zeros);
-        widths
-            .filter_map(move |bits| self.blocks.get(&Block::around(port, bits)))
-            .chain(iter::once(&self.all))
-            .map(Vec::as_slice)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The compiled grants of one verb, one protocol and one role. It must not
 //! weigh grants against denies.
 
-use std::iter;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -76,76 +75,93 @@ impl Table {
     /// The first grant of each way to come near to what the query asks for: by
     /// host and port, by host, by port, and neither.
     pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = &Placed<SocketGrant>> {
-        let hosts = || {
-            let by_name = query
-                .name
-                .into_iter()
-                .flat_map(|name| self.names.matching(name));
-            let reach = query.reach.into_iter();
-            by_name.chain(reach.flat_map(|reach| self.networks.covering(reach)))
-        };
         let port = query.port;
-        let both = placed::first(hosts().filter_map(move |ports| ports.first_holding(port)));
-        let host = placed::first(hosts().filter_map(PortIndex::first));
-        iter::once(both)
-            .chain([host, self.every.first_holding(port), self.every.first()])
-            .flatten()
+        let (mut both, mut host) = (None, None);
+        let mut note = |ports| {
+            both = placed::first(
+                both.into_iter()
+                    .chain(PortIndex::first_holding(ports, port)),
+            );
+            host = placed::first(host.into_iter().chain(PortIndex::first(ports)));
+        };
+        let names = query.name.into_iter();
+        names
+            .flat_map(|name| self.names.matching(name))
+            .for_each(&mut note);
+        if let Some(reach) = query.reach {
+            self.networks.find_covering(reach, |ports| {
+                note(ports);
+                None::<()>
+            });
+        }
+        [
+            both,
+            host,
+            self.every.first_holding(port),
+            self.every.first(),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// The same where ports do not matter: by host, and not.
     pub(crate) fn near_host(&self, address: IpAddr) -> impl Iterator<Item = &Placed<SocketGrant>> {
-        let covering = self.networks.covering(address.into());
-        let host = placed::first(covering.filter_map(PortIndex::first));
+        let mut host = None;
+        self.networks.find_covering(address.into(), |ports| {
+            host = placed::first(host.into_iter().chain(ports.first()));
+            None::<()>
+        });
         host.into_iter().chain(self.every.first())
     }
 
-    /// The grants that cover all that the query asks for, read as allows.
-    pub(crate) fn granting(&self, query: &Query<'_>) -> impl Iterator<Item = &Placed<SocketGrant>> {
-        let by_name = query
-            .name
-            .into_iter()
-            .flat_map(|name| self.naming(name, query.port));
-        let by_name = by_name.filter(|placed| {
-            query
-                .reach
-                .is_none_or(|reach| placed.grant.leads_to(&reach))
+    /// A grant that covers all that the query asks for, read as an allow, and that
+    /// `is_it` takes.
+    pub(crate) fn find_granting(
+        &self,
+        query: &Query<'_>,
+        mut is_it: impl FnMut(&SocketGrant) -> bool,
+    ) -> Option<&Placed<SocketGrant>> {
+        let by_name = query.name.and_then(|name| {
+            self.find_naming(name, query.port, |grant| {
+                query.reach.is_none_or(|reach| grant.leads_to(&reach)) && is_it(grant)
+            })
         });
-        let by_address = query
-            .reach
-            .into_iter()
-            .flat_map(|reach| self.networks.covering(reach))
-            .flat_map(|ports| ports.holding(query.port));
-        by_name.chain(by_address)
+        by_name.or_else(|| {
+            self.networks
+                .find_covering(query.reach?, |ports| ports.find(query.port, &mut is_it))
+        })
     }
 
-    /// The grants that cover any of what the query asks for, read as denies.
-    pub(crate) fn denying(&self, query: &Query<'_>) -> impl Iterator<Item = &Placed<SocketGrant>> {
+    /// A grant that covers any of what the query asks for, read as a deny, and that
+    /// `is_it` takes.
+    pub(crate) fn find_denying(
+        &self,
+        query: &Query<'_>,
+        mut is_it: impl FnMut(&SocketGrant) -> bool,
+    ) -> Option<&Placed<SocketGrant>> {
         let by_name = query
             .name
-            .into_iter()
-            .flat_map(|name| self.naming(name, query.port));
-        let (address, family) = match query.reach {
-            None => (None, None),
-            Some(reach) if reach.prefix_len() > 0 => (Some(reach.addr()), None),
-            Some(IpNet::V4(_)) => (None, Some(&self.v4)),
-            Some(IpNet::V6(_)) => (None, Some(&self.v6)),
-        };
-        let by_address = address
-            .into_iter()
-            .flat_map(|address| self.networks.catching(address))
-            .chain(family)
-            .flat_map(|ports| ports.holding(query.port));
-        by_name.chain(by_address)
+            .and_then(|name| self.find_naming(name, query.port, &mut is_it));
+        by_name.or_else(|| match query.reach? {
+            IpNet::V4(reach) if reach.prefix_len() == 0 => self.v4.find(query.port, &mut is_it),
+            IpNet::V6(reach) if reach.prefix_len() == 0 => self.v6.find(query.port, &mut is_it),
+            reach => {
+                let find = |ports| PortIndex::find(ports, query.port, &mut is_it);
+                self.networks.find_catching(reach.addr(), find)
+            }
+        })
     }
 
-    /// The grants that match a name on a port, wherever it leads.
-    pub(crate) fn naming(
+    /// A grant that matches a name on a port, wherever it leads, and that `is_it`
+    /// takes.
+    pub(crate) fn find_naming(
         &self,
         name: &Name,
         port: u16,
-    ) -> impl Iterator<Item = &Placed<SocketGrant>> {
-        let matching = self.names.matching(name);
-        matching.flat_map(move |ports| ports.holding(port))
+        mut is_it: impl FnMut(&SocketGrant) -> bool,
+    ) -> Option<&Placed<SocketGrant>> {
+        let mut matching = self.names.matching(name);
+        matching.find_map(|ports| ports.find(port, &mut is_it))
     }
 
     /// A grant that matches a name, read as an allow, on whatever port.
@@ -160,13 +176,11 @@ impl Table {
 
     /// A grant that covers an address, read as an allow, on whatever port.
     pub(crate) fn covering_somewhere(&self, address: IpAddr) -> Option<&Placed<SocketGrant>> {
-        let mut covering = self.networks.covering(address.into());
-        covering.find_map(PortIndex::first)
+        (self.networks).find_covering(address.into(), PortIndex::first)
     }
 
     /// A grant that catches an address, read as a deny, on every port.
     pub(crate) fn catching_everywhere(&self, address: IpAddr) -> Option<&Placed<SocketGrant>> {
-        let mut catching = self.networks.catching(address);
-        catching.find_map(PortIndex::complete)
+        (self.networks).find_catching(address, PortIndex::complete)
     }
 }
