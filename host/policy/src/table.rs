@@ -143,12 +143,12 @@ impl Table {
             .name
             .and_then(|name| self.find_naming(name, query.port, &mut is_it));
         by_name.or_else(|| match query.reach? {
-            IpNet::V4(reach) if reach.prefix_len() == 0 => self.v4.find(query.port, &mut is_it),
-            IpNet::V6(reach) if reach.prefix_len() == 0 => self.v6.find(query.port, &mut is_it),
-            reach => {
+            reach if reach.prefix_len() > 0 => {
                 let find = |ports| PortIndex::find(ports, query.port, &mut is_it);
                 self.networks.find_catching(reach.addr(), find)
             }
+            IpNet::V4(_) => self.v4.find(query.port, &mut is_it),
+            IpNet::V6(_) => self.v6.find(query.port, &mut is_it),
         })
     }
 
