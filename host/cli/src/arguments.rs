@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod learn;
+mod serve;
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, Error};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use learn::LearnArguments;
+pub(crate) use serve::ServeArguments;
 
 use crate::policy::arguments::PolicyCommand;
 
@@ -56,6 +58,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(PolicyCommand),
     Run(RunArguments),
+    Serve(ServeArguments),
 }
 
 /// Run a program: a component that is a WASI command.

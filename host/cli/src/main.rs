@@ -13,6 +13,7 @@ mod policy;
 mod policy_file;
 mod report;
 mod run;
+mod serve;
 mod terminal;
 
 use std::io::Write;
@@ -27,6 +28,7 @@ fn main() {
         Command::Learn(arguments) => learn::learn(arguments),
         Command::Policy(command) => policy::policy(&command),
         Command::Run(arguments) => run::run(arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
     });
     let exit = exit.unwrap_or_else(|error| {
         say(&error);

@@ -134,7 +134,7 @@ async fn preopen(ctx: &mut Ctx, socket: &str) -> Result<()> {
 }
 
 /// The text without what a terminal would act on.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let shown = |char: char| match char {
         '\n' | '\t' => char,
         _ if char.is_control() => char::REPLACEMENT_CHARACTER,
@@ -175,7 +175,7 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
-fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
+pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio()
         .arg(arguments.program.to_string_lossy())
@@ -219,7 +219,7 @@ pub(crate) fn keep_from(arguments: &GuestArguments, file: &Path) -> Result<()> {
 
 /// The engine with the user's cache of compiled code; without, where they have
 /// no safe place for one.
-fn engine() -> Result<Engine> {
+pub(crate) fn engine() -> Result<Engine> {
     let engine = match cache::folder() {
         Some(folder) => Engine::with_cache(&folder).or_else(|_| Engine::new()),
         None => Engine::new(),
