@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod compile;
 mod learn;
 mod serve;
 
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue, Error};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use compile::CompileArguments;
 pub(crate) use learn::LearnArguments;
 pub(crate) use serve::ServeArguments;
 
@@ -54,6 +56,7 @@ fn with_run(mut error: Error) -> Error {
 /// What the command can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Compile(CompileArguments),
     Learn(LearnArguments),
     #[command(subcommand)]
     Policy(PolicyCommand),

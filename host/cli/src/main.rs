@@ -6,6 +6,7 @@
 mod arguments;
 mod audit;
 mod cache;
+mod compile;
 mod exit;
 mod learn;
 mod log;
@@ -25,6 +26,7 @@ use portcullis::PolicyError;
 fn main() {
     let arguments = Arguments::read();
     let exit = log::start(arguments.log.as_deref()).and_then(|()| match arguments.command {
+        Command::Compile(arguments) => compile::compile(arguments),
         Command::Learn(arguments) => learn::learn(arguments),
         Command::Policy(command) => policy::policy(&command),
         Command::Run(arguments) => run::run(arguments),

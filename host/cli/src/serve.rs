@@ -85,8 +85,12 @@ impl House {
         let log = audit::open(path)?;
         // People and programs do not read the same stream.
         let report = (!audit::is_stderr(path)).then(Report::default);
+        let engine = match arguments.bounds.no_pool {
+            true => Engine::builder(),
+            false => Engine::builder().pool(&arguments.bounds.bounds()),
+        };
         Ok(Self {
-            engine: run::engine()?,
+            engine: run::engine(engine)?,
             log,
             report,
             arguments: Arc::new(arguments),

@@ -66,6 +66,7 @@
 
 mod audit_log;
 mod bindings;
+mod compiled;
 mod component;
 mod ctx;
 mod engine;
@@ -74,6 +75,7 @@ mod handler;
 mod host;
 mod linker;
 mod memory;
+mod pool;
 mod program;
 mod server;
 mod state;
@@ -81,7 +83,7 @@ mod state;
 pub use audit_log::AuditLog;
 pub use component::LoadError;
 pub use ctx::{Ctx, CtxView, View};
-pub use engine::Engine;
+pub use engine::{Engine, EngineBuilder};
 pub use failure::Failure;
 pub use handler::Handler;
 pub use linker::add_to_linker;

@@ -90,6 +90,11 @@ pub(crate) struct BoundArguments {
     /// as well serve all of them in one process.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = reuse)]
     connections_per_instance: Reuse,
+
+    /// Make each instance anew, rather than in a place that is set aside at the start:
+    /// where there are not addresses enough for --max-connections places.
+    #[arg(long)]
+    pub(crate) no_pool: bool,
 }
 
 /// See [`WhenFull`].
