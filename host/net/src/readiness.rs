@@ -3,14 +3,18 @@
 //! The kernel is the only authority on readiness: what tokio remembers is a
 //! hint, and is checked before anyone is told.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::io::{Interest, Ready as Told};
 
 use crate::ready::Ready;
@@ -28,6 +32,9 @@ impl Descriptor for socket2::Socket {}
 pub(crate) struct Readiness<D: Descriptor> {
     descriptor: Arc<D>,
     registered: Mutex<Option<Registered<D>>>,
+    /// Whether anybody has had to do with urgent data. A receive stops short of
+    /// it, so that who got less than was asked for may have left something.
+    is_urgent: AtomicBool,
 }
 
 impl<D: Descriptor> Readiness<D> {
@@ -35,32 +42,122 @@ impl<D: Descriptor> Readiness<D> {
         Self {
             descriptor,
             registered: Mutex::new(None),
+            is_urgent: AtomicBool::new(false),
         }
     }
 
-    /// Waits until `call` does something other than ask to wait.
-    ///
-    /// `call` has just said that it would block.
+    /// Calls now. What the reactor remembers is corrected, so that who then waits
+    /// need not try in vain.
+    pub(crate) fn attempt<T>(
+        &self,
+        interest: Interest,
+        call: impl FnMut(&D) -> io::Result<T>,
+        is_last: impl Fn(&T) -> bool,
+    ) -> io::Result<T> {
+        let registered = self.registered.lock().clone();
+        let Some(registered) = registered else {
+            return uninterrupted(&*self.descriptor, call);
+        };
+        let ready = pin!(registered.ready(self.watched(interest)));
+        match ready.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(guard)) => {
+                let done = self.call(guard, interest, call, is_last);
+                done.unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()))
+            }
+            // What the reactor has not heard of yet may be so all the same.
+            Poll::Ready(Err(_)) | Poll::Pending => uninterrupted(&*self.descriptor, call),
+        }
+    }
+
+    /// Whether the reactor remembers what the descriptor is ready for. Who may
+    /// wait for ever then need not try first.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered.lock().is_some()
+    }
+
+    /// Waits until `call` does something other than ask to wait. `pause` is called
+    /// when it comes to waiting, `is_last` tells of what was done whether the next
+    /// would have to wait, but for what urgent data may hide.
     pub(crate) async fn retry<T>(
         &self,
         interest: Interest,
         mut call: impl FnMut(&D) -> io::Result<T>,
+        is_last: impl Fn(&T) -> bool,
+        pause: impl Fn(),
     ) -> io::Result<T> {
         loop {
             let registered = self.register().await?;
-            let mut guard = registered.ready(interest).await?;
-            if let Ok(result) = guard.try_io(|descriptor| call(descriptor.get_ref())) {
-                return result;
-            }
-            let told = guard.ready();
-            drop(guard);
+            let told = {
+                let mut ready = pin!(registered.ready(self.watched(interest)));
+                let guard = poll_fn(|context| {
+                    let ready = ready.as_mut().poll(context);
+                    if ready.is_pending() {
+                        pause();
+                    }
+                    ready
+                });
+                match self.call(guard.await?, interest, &mut call, &is_last) {
+                    Ok(done) => return done,
+                    Err(told) => told,
+                }
+            };
             self.doubt(registered, told).await;
         }
+    }
+
+    /// What to watch for somebody who waits for `interest`: urgent data as well,
+    /// as long as nobody knows of any, for whoever receives.
+    fn watched(&self, interest: Interest) -> Interest {
+        match interest.is_readable() && !self.is_urgent.load(Ordering::Relaxed) {
+            true => interest | Interest::PRIORITY,
+            false => interest,
+        }
+    }
+
+    /// Calls where the descriptor is said to be ready. Where it is not, this tells
+    /// what the reactor had said.
+    fn call<T>(
+        &self,
+        mut guard: AsyncFdReadyGuard<'_, Arc<D>>,
+        interest: Interest,
+        call: impl FnMut(&D) -> io::Result<T>,
+        is_last: impl Fn(&T) -> bool,
+    ) -> Result<io::Result<T>, Told> {
+        let told = guard.ready();
+        if told.is_priority() {
+            self.note_urgent();
+        }
+        let asked = match interest.is_readable() {
+            true => Told::READABLE,
+            false => Told::WRITABLE,
+        };
+        let done = uninterrupted(&**guard.get_ref().get_ref(), call);
+        match &done {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                guard.clear_ready_matching(asked);
+                return Err(told);
+            }
+            // What has come since is not forgotten with it: the reactor knows that
+            // it has heard of something meanwhile.
+            Ok(done) if is_last(done) && !self.is_urgent.load(Ordering::Relaxed) => {
+                guard.clear_ready_matching(asked);
+            }
+            Ok(_) | Err(_) => {}
+        }
+        Ok(done)
+    }
+
+    /// Takes note that there is or was urgent data.
+    pub(crate) fn note_urgent(&self) {
+        self.is_urgent.store(true, Ordering::Relaxed);
     }
 
     /// Waits until the kernel says that one of `interest` is so, or that the
     /// descriptor has failed; says which.
     pub(crate) async fn wait(&self, interest: Ready) -> io::Result<Ready> {
+        if interest.urgent {
+            self.note_urgent();
+        }
         loop {
             let now = self.now(interest)?;
             if !now.is_nothing() {
@@ -86,9 +183,9 @@ impl<D: Descriptor> Readiness<D> {
         // stream socket can be used again after either.
         if told.is_read_closed() || told.is_write_closed() || told.is_error() {
             self.forget();
+            // However long the two disagree, others get the thread in between.
+            tokio::task::yield_now().await;
         }
-        // However long the two disagree, others get the thread in between.
-        tokio::task::yield_now().await;
     }
 
     /// What of `interest` is so, and whether the descriptor has failed: asks the
@@ -150,6 +247,15 @@ impl<D: Descriptor> Readiness<D> {
         let registered = Arc::new(async_fd(Arc::clone(&self.descriptor))?);
         *place = Some(Arc::clone(&registered));
         Ok(registered)
+    }
+}
+
+fn uninterrupted<D, T>(descriptor: &D, mut call: impl FnMut(&D) -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call(descriptor) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 

@@ -500,7 +500,29 @@ impl Socket {
         call: impl FnMut(&socket2::Socket) -> io::Result<T>,
     ) -> Result<T, Error> {
         self.shared.check_ended()?;
-        let done = self.attempt(interest, wait, call).await;
+        let done = self.attempt(interest, wait, call, |_| false).await;
+        self.shared.check_ended()?;
+        done
+    }
+
+    /// The same to take bytes out of a TCP stream. `is_last` tells of what was
+    /// taken whether it was all there was: then the next who may wait for ever does
+    /// so without asking the kernel first.
+    pub(crate) async fn drain<T>(
+        &self,
+        wait: Wait,
+        call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+        is_last: impl Fn(&T) -> bool,
+    ) -> Result<T, Error> {
+        self.shared.check_ended()?;
+        let done = match wait {
+            Wait::Forever if self.shared.readiness.is_registered() => {
+                self.retry(Interest::READABLE, wait, call, is_last).await
+            }
+            Wait::Forever | Wait::Never | Wait::Until(..) => {
+                self.attempt(Interest::READABLE, wait, call, is_last).await
+            }
+        };
         self.shared.check_ended()?;
         done
     }
@@ -510,22 +532,33 @@ impl Socket {
         interest: Interest,
         wait: Wait,
         mut call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+        is_last: impl Fn(&T) -> bool,
     ) -> Result<T, Error> {
         self.shared.network.must_be_audited()?;
-        let done = loop {
-            match call(&self.shared.os) {
-                Ok(done) => break done,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !matches!(wait, Wait::Never) {
-                        self.tell_wait(interest);
-                    }
-                    let retried = self.shared.readiness.retry(interest, call);
-                    break self.tell_failure(wait.bound(retried).await)?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.tell_failure(Err(error.into())),
+        let readiness = &self.shared.readiness;
+        match readiness.attempt(interest, &mut call, &is_last) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.retry(interest, wait, call, is_last).await
             }
-        };
+            done => self.done(done.map_err(Error::from)),
+        }
+    }
+
+    async fn retry<T>(
+        &self,
+        interest: Interest,
+        wait: Wait,
+        call: impl FnMut(&socket2::Socket) -> io::Result<T>,
+        is_last: impl Fn(&T) -> bool,
+    ) -> Result<T, Error> {
+        self.shared.network.must_be_audited()?;
+        let pause = || self.tell_wait(interest);
+        let retried = (self.shared.readiness).retry(interest, call, is_last, pause);
+        self.done(wait.bound(retried).await)
+    }
+
+    fn done<T>(&self, done: Result<T, Error>) -> Result<T, Error> {
+        let done = self.tell_failure(done)?;
         self.note_connected()?;
         Ok(done)
     }

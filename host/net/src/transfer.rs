@@ -144,7 +144,9 @@ impl Socket {
                 false => self.gather(maximum, options, wait).await,
             };
         }
-        if !options.out_of_band {
+        if options.out_of_band {
+            self.shared.readiness.note_urgent();
+        } else {
             self.fill_to_low_water_mark(wait).await?;
         }
         let (data, _) = self.receive_some(maximum, options, wait).await?;
@@ -194,18 +196,34 @@ impl Socket {
         if !options.peek {
             wanted = self.piece(Direction::Incoming, wanted);
         }
-        let received = self.perform(Interest::READABLE, wait, |os| {
+        let receive = |os: &socket2::Socket| {
             self.move_some(Direction::Incoming, wanted, |room| {
                 let (data, length, _) = receive_from(os, room, options.flags())?;
                 let moved = if options.peek { 0 } else { data.len() };
-                Ok(((data, length), moved))
+                let is_last = (1..room).contains(&data.len());
+                Ok(((data, length, is_last), moved))
             })
-        });
-        let received = received.await?;
+        };
+        let (data, length, _) = match self.drains(options) {
+            true => {
+                self.drain(wait, receive, |(_, _, is_last)| *is_last)
+                    .await?
+            }
+            false => self.perform(Interest::READABLE, wait, receive).await?,
+        };
         if !options.peek {
-            self.shared.account.received.add(received.0.len());
+            self.shared.account.received.add(data.len());
         }
-        Ok(received)
+        Ok((data, length))
+    }
+
+    /// Whether the kernel gives what a receive asks for if it has it. It does not
+    /// tell of less than the low-water mark, and parts what comes through a unix
+    /// socket from different senders.
+    fn drains(&self, options: ReceiveOptions) -> bool {
+        let is_internet = matches!(self.shared.family, Family::Inet | Family::Inet6);
+        let is_plain = !options.peek && !options.out_of_band;
+        is_internet && is_plain && !self.shared.settings.lock().has_low_water_mark
     }
 
     async fn receive_message(
