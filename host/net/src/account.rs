@@ -16,9 +16,17 @@ pub(crate) struct Account {
     pub(crate) sent: Amount,
     pub(crate) received: Amount,
     opened: Instant,
-    remote: Mutex<Option<SocketAddress>>,
+    ends: Mutex<Ends>,
     /// Whether a connect has begun that nobody knows the end of.
     is_connecting: AtomicBool,
+}
+
+/// Between where a connection is, or was.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ends {
+    /// None where nobody has asked the OS yet.
+    pub(crate) local: Option<SocketAddress>,
+    pub(crate) remote: Option<SocketAddress>,
 }
 
 /// How many bytes have gone through a socket, by now.
@@ -55,7 +63,7 @@ impl Account {
             sent: Amount::default(),
             received: Amount::default(),
             opened: Instant::now(),
-            remote: Mutex::default(),
+            ends: Mutex::default(),
             is_connecting: AtomicBool::default(),
         }
     }
@@ -64,13 +72,13 @@ impl Account {
         self.opened.elapsed()
     }
 
-    /// With whom it is, or was, connected.
-    pub(crate) fn remote(&self) -> Option<SocketAddress> {
-        self.remote.lock().clone()
+    /// Between where it is, or was, connected.
+    pub(crate) fn ends(&self) -> Ends {
+        self.ends.lock().clone()
     }
 
-    pub(crate) fn set_remote(&self, remote: SocketAddress) {
-        *self.remote.lock() = Some(remote);
+    pub(crate) fn set_ends(&self, ends: Ends) {
+        *self.ends.lock() = ends;
     }
 
     pub(crate) fn set_connecting(&self, is_connecting: bool) {

@@ -118,7 +118,9 @@ impl Socket {
     /// is sent all the same, behind the scenes.
     pub fn set_linger(&self, time: Option<Duration>) -> Result<()> {
         self.shared.os.set_linger(time.filter(Duration::is_zero))?;
-        self.shared.settings.lock().linger = time;
+        let mut settings = self.shared.settings.lock();
+        settings.linger = time;
+        settings.has_timers = true;
         Ok(())
     }
 
@@ -228,7 +230,9 @@ impl Socket {
     /// it on to connections, and does not heed it.
     pub fn set_receive_timeout(&self, time: Option<Duration>) -> Result<()> {
         self.shared.os.set_read_timeout(time.map(countable))?;
-        self.shared.settings.lock().receive_timeout = self.shared.os.read_timeout()?;
+        let mut settings = self.shared.settings.lock();
+        settings.has_timers = true;
+        settings.receive_timeout = self.shared.os.read_timeout()?;
         Ok(())
     }
 
@@ -264,7 +268,9 @@ impl Socket {
     /// it on to connections, and does not heed it.
     pub fn set_send_timeout(&self, time: Option<Duration>) -> Result<()> {
         self.shared.os.set_write_timeout(time.map(countable))?;
-        self.shared.settings.lock().send_timeout = self.shared.os.write_timeout()?;
+        let mut settings = self.shared.settings.lock();
+        settings.has_timers = true;
+        settings.send_timeout = self.shared.os.write_timeout()?;
         Ok(())
     }
 

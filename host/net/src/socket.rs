@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tracing::debug;
 
-use crate::account::{Account, Traffic};
+use crate::account::{Account, Ends, Traffic};
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::audit::{Accepted, Closed, Connected, Event};
 use crate::error::{Error, ErrorCode};
@@ -75,6 +75,9 @@ pub(crate) struct Settings {
     pub(crate) send_timeout: Option<Duration>,
     /// `SO_LINGER`
     pub(crate) linger: Option<Duration>,
+    /// Whether one of these was ever set, so that connections may have it of the
+    /// OS.
+    pub(crate) has_timers: bool,
     /// Whether `SO_RCVLOWAT` was set.
     pub(crate) has_low_water_mark: bool,
     /// `IP_MULTICAST_IF`, as an index: the OS takes one and tells an address.
@@ -86,6 +89,7 @@ impl Settings {
     /// socket what was set when the peer connected, a unix socket nothing.
     fn inherited(self, family: Family, connection: &socket2::Socket) -> Self {
         match family {
+            Family::Inet | Family::Inet6 if !self.has_timers => self,
             Family::Inet | Family::Inet6 => Self {
                 receive_timeout: connection.read_timeout().unwrap_or(self.receive_timeout),
                 send_timeout: connection.write_timeout().unwrap_or(self.send_timeout),
@@ -263,7 +267,10 @@ impl Socket {
             return Ok(());
         };
         account.set_connecting(false);
-        account.set_remote(remote.clone());
+        account.set_ends(Ends {
+            local: None,
+            remote: Some(remote.clone()),
+        });
         if self.shared.kind == SocketType::Datagram {
             return Ok(());
         }
@@ -407,8 +414,15 @@ impl Socket {
     /// Takes the next connection from the queue. To one that is shut down nobody
     /// comes.
     fn next_arrival(&self, wait: Wait) -> io::Result<os::Arrival> {
-        let arrival = self.unless_ended(wait, os::accept(&self.shared.os))?;
-        arrival.ok_or(Errno::INVAL.into())
+        let arrival = os::accept(&self.shared.os);
+        match self.shared.family {
+            // The kernel says so itself.
+            Family::Inet | Family::Inet6 => arrival,
+            Family::Unix => {
+                let arrival = self.unless_ended(wait, arrival)?;
+                arrival.ok_or(Errno::INVAL.into())
+            }
+        }
     }
 
     /// Whether a connection was let in that nobody has taken yet.
@@ -615,11 +629,15 @@ impl Socket {
         let usage = Usage::new(room.socket);
         let connection = Self::new(socket, *family, *kind, network, settings, usage);
         let account = &connection.shared.account;
-        account.set_remote(peer.clone());
+        let local = connection.local_address().ok();
+        account.set_ends(Ends {
+            local: local.clone(),
+            remote: Some(peer.clone()),
+        });
         connection.shared.network.tell(Event::Accepted(Accepted {
             socket: account.socket,
             listener: self.shared.account.socket,
-            local: connection.local_address().ok().as_ref(),
+            local: local.as_ref(),
             remote: &peer,
         }))?;
         connection.keep_connection(room.connection)?;
@@ -640,11 +658,12 @@ impl Shared {
     /// fails, or whoever ran the guest asks for it.
     fn tell_closed(&self) {
         let account = &self.account;
-        let local = self.local_address().ok();
+        let Ends { local, remote } = account.ends();
+        let local = local.or_else(|| self.local_address().ok());
         let _ = self.network.tell(Event::Closed(Closed {
             socket: account.socket,
             local: local.filter(SocketAddress::is_somewhere).as_ref(),
-            remote: account.remote().as_ref(),
+            remote: remote.as_ref(),
             bytes_sent: account.sent.bytes(),
             bytes_received: account.received.bytes(),
             datagrams_sent: account.sent.datagrams(),
