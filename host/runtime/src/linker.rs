@@ -4,6 +4,7 @@ use wasmtime::component::{HasData, Linker};
 
 use crate::bindings::portcullis::sockets::{network, poll, preopens, socket, types};
 use crate::ctx::{CtxView, View};
+use crate::host::sends;
 
 /// Marks [`CtxView`] as what the host functions are given.
 struct HasPortcullis;
@@ -23,6 +24,7 @@ impl HasData for HasPortcullis {
 pub fn add_to_linker<T: View + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     types::add_to_linker::<T, HasPortcullis>(linker, View::portcullis)?;
     socket::add_to_linker::<T, HasPortcullis>(linker, View::portcullis)?;
+    sends::add_to_linker(linker)?;
     network::add_to_linker::<T, HasPortcullis>(linker, View::portcullis)?;
     poll::add_to_linker::<T, HasPortcullis>(linker, View::portcullis)?;
     preopens::add_to_linker::<T, HasPortcullis>(linker, View::portcullis)

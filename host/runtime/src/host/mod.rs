@@ -5,6 +5,7 @@ mod convert;
 mod network;
 mod poll;
 mod preopens;
+pub(crate) mod sends;
 mod socket;
 
 use crate::bindings::portcullis::sockets::types;

@@ -39,6 +39,8 @@ impl HostSocket for CtxView<'_> {
         Ok(self.table.get(&socket)?.connect(&remote.into()).await?)
     }
 
+    // In a linker, `sends` has taken the place of this one and of those that send
+    // after it.
     async fn send(
         &mut self,
         socket: Resource<Socket>,
