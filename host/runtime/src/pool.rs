@@ -1,7 +1,7 @@
 //! Places for instances that are set aside at the start. It must be as large as
 //! the server's bounds, and no larger.
 
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::server::{Bounds, Reuse};
 
@@ -50,6 +50,9 @@ impl Pool {
             .total_tables(instances.saturating_mul(TABLES))
             .max_memory_size(memory)
             .max_unused_warm_slots(WARM.min(instances))
+            // Of what was written to, wherever that is: a stack and a heap are far
+            // from each other.
+            .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(KEPT_OF_MEMORY)
             .table_keep_resident(KEPT_OF_TABLE);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
