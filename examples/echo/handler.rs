@@ -7,25 +7,18 @@ use std::io;
 
 use portcullis_guest::{SockAddr, Socket, stream_handler};
 
-/// What is received at once: little, as most visitors say little and many may be
-/// there at a time, and more for those who send more.
-const LEAST: usize = 4 << 10;
+/// What is received at once, at the most.
 const MOST: usize = 64 << 10;
 
 stream_handler!(echo);
 
 /// Over TCP and unix sockets: a [`Socket`] is of any family.
 fn echo(connection: Socket, _peer: SockAddr) -> io::Result<()> {
-    let mut buffer = vec![0; LEAST];
     loop {
-        let length = connection.recv(&mut buffer)?;
-        let received = buffer.get(..length).unwrap_or_default();
+        let received = connection.recv_vec(MOST)?;
         if received.is_empty() {
             return Ok(());
         }
-        connection.send_all(received)?;
-        if length == buffer.len() && length < MOST {
-            buffer.resize(2 * length, 0);
-        }
+        connection.send_all(&received)?;
     }
 }

@@ -172,6 +172,13 @@ impl Socket {
         fill(buffer, &data.map_err(from_host)?)
     }
 
+    /// Receives up to `maximum` bytes, as the host hands them over: without a buffer
+    /// while it waits, nor a copy afterwards. None is the end of a stream.
+    pub fn recv_vec(&self, maximum: usize) -> io::Result<Vec<u8>> {
+        let data = self.0.receive(maximum as u64, ReceiveFlags::empty());
+        data.map_err(from_host)
+    }
+
     /// Receives and leaves the data where it is (`MSG_PEEK`).
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.recv_with_flags(buffer, ReceiveFlags::PEEK)
