@@ -83,6 +83,7 @@ pub use audit::{
 pub use datagram::Datagram;
 pub use dns::DnsResolver;
 pub use error::{Error, ErrorCode};
+pub use limits::descriptors::usable_descriptors;
 pub use network::Network;
 pub use poller::{PollEvent, Poller};
 pub use preopen::PreopenError;
