@@ -199,8 +199,8 @@ fn whoever_would_not_be_let_in_any_more_can_be_dropped() {
     assert_eq!(rest, b"", "it is closed");
     assert!(echoes(&allowed));
     drop(allowed);
-    house.server.says("dropped");
-    house.server.finish();
+    let said = house.server.finish();
+    assert_eq!(said.matches(": dropped").count(), 1, "{said}");
 }
 
 #[test]

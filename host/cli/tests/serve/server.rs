@@ -145,12 +145,13 @@ impl Server {
         panic!("it does not end; {:#?}", self.heard);
     }
 
-    /// Has it end, which has to go well.
+    /// Has it end, which has to go well; gives all that it has said.
     #[track_caller]
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(mut self) -> String {
         self.signal(Signal::TERM);
-        let status = self.end();
-        assert_eq!(status.code(), Some(0), "{}", self.said());
+        let (status, said) = (self.end(), self.said());
+        assert_eq!(status.code(), Some(0), "{said}");
+        said
     }
 }
 
