@@ -139,6 +139,15 @@ pub(crate) struct GuestArguments {
 }
 
 impl GuestArguments {
+    /// The folders that the program is given: each as it was written, as it is
+    /// called here, and as the program calls it.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.dir.iter().map(|dir| {
+            let (host, guest) = dir.split_once("::").unwrap_or((dir, dir));
+            (dir.as_str(), host, guest)
+        })
+    }
+
     /// The files by which the program is held or watched.
     pub(crate) fn held_by(&self) -> impl Iterator<Item = &Path> {
         let policies = self.policy.policy.iter().chain(&self.policy.ceiling);

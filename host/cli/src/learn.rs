@@ -13,7 +13,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{LearnArguments, PolicyArguments};
 use crate::audit;
-use crate::cache;
 use crate::exit::Exit;
 use crate::policy_file::{self, List, PolicyFile};
 use crate::report::{Report, on_one_line};
@@ -35,11 +34,7 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
         );
     }
     if let Some(file) = output.as_deref().filter(|file| *file != Path::new("-")) {
-        for dir in &guest.dir {
-            let (host, _) = dir.split_once("::").unwrap_or((dir, dir));
-            let kept = cache::keep_from(Path::new(host), file);
-            kept.with_context(|| format!("--dir {dir}"))?;
-        }
+        run::keep_from(&guest, file)?;
     }
     let output = Output::new(output, force)?;
     let policy = run::policy(&guest.policy)?;

@@ -194,21 +194,27 @@ fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
         };
         wasi.env(name, value);
     }
-    for dir in &arguments.dir {
-        let (host, guest) = dir.split_once("::").unwrap_or((dir, dir));
+    for (dir, host, guest) in arguments.folders() {
         if host.is_empty() || guest.is_empty() {
             bail!("--dir {dir}: give a folder, or HOST::GUEST");
         }
-        let kept = arguments
-            .held_by()
-            .try_for_each(|file| cache::keep_from(Path::new(host), file));
-        let kept = cache::keep_out(Path::new(host)).and(kept);
-        kept.with_context(|| format!("--dir {dir}"))?;
+        cache::keep_out(Path::new(host)).with_context(|| format!("--dir {dir}"))?;
         wasi.preopened_dir(host, guest, FsPerms::ReadWrite)
             .map_err(with_causes)
             .with_context(|| format!("--dir {dir}: cannot open {host}"))?;
     }
+    for file in arguments.held_by() {
+        keep_from(arguments, file)?;
+    }
     Ok(wasi.build())
+}
+
+/// Refuses to hand the program a folder in which it could change the file.
+pub(crate) fn keep_from(arguments: &GuestArguments, file: &Path) -> Result<()> {
+    for (dir, host, _) in arguments.folders() {
+        cache::keep_from(Path::new(host), file).with_context(|| format!("--dir {dir}"))?;
+    }
+    Ok(())
 }
 
 /// The engine with the user's cache of compiled code; without, where they have

@@ -59,12 +59,7 @@ impl Record<'_> {
 
     /// Tells that a permit is about to be used.
     pub(crate) fn allow<R: Request>(self, permit: &Permit<R>) -> Result<(), Error> {
-        self.network.tell(Event::Allowed(Allowed {
-            socket: self.socket,
-            request: permit.request(),
-            grant: permit.grant(),
-            shadowed: permit.shadowed(),
-        }))
+        self.pass(permit.request(), permit.grant(), permit.shadowed())
     }
 
     /// Tells of what a permit for something else lets pass as well.
@@ -73,11 +68,20 @@ impl Record<'_> {
         request: &dyn Request,
         grant: Option<&Grant>,
     ) -> Result<(), Error> {
+        self.pass(request, grant, None)
+    }
+
+    fn pass(
+        self,
+        request: &dyn Request,
+        grant: Option<&Grant>,
+        shadowed: Option<&Denial>,
+    ) -> Result<(), Error> {
         self.network.tell(Event::Allowed(Allowed {
             socket: self.socket,
             request,
             grant,
-            shadowed: None,
+            shadowed,
         }))
     }
 

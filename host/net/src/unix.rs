@@ -225,10 +225,20 @@ impl Socket {
         asked: &Permit<ConnectUnix>,
         real: &Permit<ConnectUnix>,
     ) -> Result<(), Error> {
-        let to = asked.request().name();
-        if self.shared.unix.lock().sent_to.as_ref() != Some(to) {
-            self.record().allow_both(asked, real)?;
-            self.shared.unix.lock().sent_to = Some(to.clone());
+        let tell = || self.record().allow_both(asked, real);
+        self.unless_again(|place| &mut place.sent_to, asked.request().name(), tell)
+    }
+
+    /// Has it told of somebody, where the last datagram that way was not theirs.
+    fn unless_again(
+        &self,
+        last: impl Fn(&mut Place) -> &mut Option<UnixName>,
+        who: &UnixName,
+        tell: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if last(&mut self.shared.unix.lock()).as_ref() != Some(who) {
+            tell()?;
+            *last(&mut self.shared.unix.lock()) = Some(who.clone());
         }
         Ok(())
     }
@@ -252,19 +262,16 @@ impl Socket {
         if *located.name() != asked {
             return Ok(None);
         }
-        self.allow_answer(&permit, asked)?;
+        self.allow_answer(&permit, &asked)?;
         Ok(Some(Passage::answer(permit, located)))
     }
 
     /// Puts on record that somebody is answered, where the last datagram went to
     /// somebody else. What lets it pass is the grant to listen.
-    fn allow_answer(&self, permit: &Permit<ListenUnix>, to: UnixName) -> Result<(), Error> {
-        if self.shared.unix.lock().sent_to.as_ref() != Some(&to) {
-            let request = ConnectUnix::new(self.unix_kind(), to.clone());
-            self.record().allow_by(&request, permit.grant())?;
-            self.shared.unix.lock().sent_to = Some(to);
-        }
-        Ok(())
+    fn allow_answer(&self, permit: &Permit<ListenUnix>, to: &UnixName) -> Result<(), Error> {
+        let request = ConnectUnix::new(self.unix_kind(), to.clone());
+        let tell = || self.record().allow_by(&request, permit.grant());
+        self.unless_again(|place| &mut place.sent_to, to, tell)
     }
 
     /// Whether a datagram may come in from there: from the peer, or from whom
@@ -323,12 +330,12 @@ impl Socket {
     /// Puts on record that datagrams come in from somebody, where the last one
     /// came from somebody else.
     fn allow_receiving(&self, permit: &Permit<ConnectUnix>) -> Result<(), Error> {
-        let from = permit.request().name();
-        if self.shared.unix.lock().received_from.as_ref() != Some(from) {
-            self.record().allow(permit)?;
-            self.shared.unix.lock().received_from = Some(from.clone());
-        }
-        Ok(())
+        let tell = || self.record().allow(permit);
+        self.unless_again(
+            |place| &mut place.received_from,
+            permit.request().name(),
+            tell,
+        )
     }
 
     /// The permit to let in who connects.

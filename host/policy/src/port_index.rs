@@ -54,30 +54,19 @@ impl PortIndex {
         port: u16,
         is_it: &mut impl FnMut(&SocketGrant) -> bool,
     ) -> Option<&Placed<SocketGrant>> {
-        let mut widths = self.widths;
-        while widths != 0 {
-            let block = Block::around(port, widths.trailing_zeros());
-            let mut grants = self.blocks.get(&block).into_iter().flatten();
-            let found = grants.find(|placed| is_it(&placed.grant));
+        for grants in self.blocks_around(port) {
+            let found = grants.iter().find(|placed| is_it(&placed.grant));
             if found.is_some() {
                 return found;
             }
-            widths &= widths - 1;
         }
         self.all.iter().find(|placed| is_it(&placed.grant))
     }
 
     /// Of the grants that hold the port, the one that stands first.
     pub(crate) fn first_holding(&self, port: u16) -> Option<&Placed<SocketGrant>> {
-        let mut first: Option<&Placed<SocketGrant>> = None;
-        let mut widths = self.widths;
-        while widths != 0 {
-            let block = Block::around(port, widths.trailing_zeros());
-            let found = self.blocks.get(&block).and_then(|grants| grants.first());
-            first = placed::first(first.into_iter().chain(found));
-            widths &= widths - 1;
-        }
-        placed::first(first.into_iter().chain(self.all.first()))
+        let lists = self.blocks_around(port).chain([self.all.as_slice()]);
+        placed::first(lists.filter_map(<[_]>::first))
     }
 
     /// The grant that stands first, on whatever port.
@@ -88,6 +77,21 @@ impl PortIndex {
     /// A grant that leaves no port out.
     pub(crate) fn complete(&self) -> Option<&Placed<SocketGrant>> {
         self.complete.as_ref()
+    }
+
+    /// The grants by each block that the port is in, the narrowest first.
+    fn blocks_around(&self, port: u16) -> impl Iterator<Item = &[Placed<SocketGrant>]> {
+        let mut widths = self.widths;
+        iter::from_fn(move || {
+            while widths != 0 {
+                let block = Block::around(port, widths.trailing_zeros());
+                widths &= widths - 1;
+                if let Some(grants) = self.blocks.get(&block) {
+                    return Some(grants.as_slice());
+                }
+            }
+            None
+        })
     }
 }
 

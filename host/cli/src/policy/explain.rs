@@ -123,7 +123,8 @@ fn at_address(step: &Step) -> String {
 
 fn lines(step: &Step, places: &Places) -> String {
     let written = |grant: &Grant| {
-        let place = places.of(list(step), grant);
+        let (_, list) = role(step);
+        let place = places.of(list, grant);
         place
             .map(|place| format!("  written at: {place}\n"))
             .unwrap_or_default()
@@ -142,11 +143,12 @@ fn lines(step: &Step, places: &Places) -> String {
     }
 }
 
-/// Where to look for what a decision cites.
-fn list(step: &Step) -> List {
+/// What a decision cites, and where to look for it.
+fn role(step: &Step) -> (&'static str, List) {
     match &step.verdict {
-        Err(denial) if matches!(denial.reason(), Reason::DeniedBy { .. }) => List::Deny,
-        Ok(_) | Err(_) => List::Allow,
+        Ok(_) => ("grant", List::Allow),
+        Err(denial) if matches!(denial.reason(), Reason::DeniedBy { .. }) => ("deny", List::Deny),
+        Err(_) => ("nearest", List::Allow),
     }
 }
 
@@ -198,14 +200,10 @@ fn decision(step: &Step, places: &Places) -> Map<String, Value> {
             denial.reason().cited()
         }
     };
-    let role = match &step.verdict {
-        Ok(_) => "grant",
-        Err(denial) if matches!(denial.reason(), Reason::DeniedBy { .. }) => "deny",
-        Err(_) => "nearest",
-    };
     if let Some(grant) = cited {
+        let (role, list) = role(step);
         set(role, grant.to_string().into());
-        if let Some(place) = places.of(list(step), grant) {
+        if let Some(place) = places.of(list, grant) {
             set("place", place.json());
         }
     }
