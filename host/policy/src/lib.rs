@@ -153,6 +153,7 @@ mod percent;
 mod permit;
 mod placed;
 mod policy;
+mod port_blocks;
 mod port_index;
 mod ports;
 mod protocol;
