@@ -135,6 +135,7 @@ mod group;
 mod host;
 mod host_pattern;
 mod join;
+mod keyed;
 mod layer;
 mod learner;
 mod limits;

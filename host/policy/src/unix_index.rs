@@ -1,10 +1,10 @@
 //! Finding what stands over the name of a unix socket without a scan. It must
 //! not know what it holds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::UnixName;
+use crate::keyed::KeyedMap;
 use crate::unix_name::folders;
 use crate::unix_pattern::UnixPattern;
 
@@ -12,9 +12,9 @@ use crate::unix_pattern::UnixPattern;
 #[derive(Debug)]
 pub(crate) struct UnixIndex<T> {
     any_abstract: Option<T>,
-    exact: HashMap<UnixName, T>,
-    within: HashMap<Arc<[u8]>, T>,
-    under: HashMap<Arc<[u8]>, T>,
+    exact: KeyedMap<UnixName, T>,
+    within: KeyedMap<Arc<[u8]>, T>,
+    under: KeyedMap<Arc<[u8]>, T>,
 }
 
 impl<T> UnixIndex<T> {
@@ -60,9 +60,9 @@ impl<T> Default for UnixIndex<T> {
     fn default() -> Self {
         Self {
             any_abstract: None,
-            exact: HashMap::new(),
-            within: HashMap::new(),
-            under: HashMap::new(),
+            exact: KeyedMap::default(),
+            within: KeyedMap::default(),
+            under: KeyedMap::default(),
         }
     }
 }
