@@ -35,24 +35,33 @@ impl<T> UnixIndex<T> {
         }
     }
 
-    /// The items whose patterns match the name, the most exact first.
-    pub(crate) fn matching(&self, name: &UnixName) -> impl Iterator<Item = &T> {
-        let (beneath, other) = match name.as_path() {
-            Some(path) => (Some(self.over(path)), None),
-            None => (None, self.any_abstract.as_ref()),
-        };
-        let beneath = beneath.into_iter().flatten();
-        self.exact.get(name).into_iter().chain(beneath).chain(other)
+    /// What `pick` makes of the first of the items whose patterns match the name
+    /// that it takes, the most exact first.
+    pub(crate) fn find_matching<'a, R>(
+        &'a self,
+        name: &UnixName,
+        mut pick: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
+        let exact = self.exact.get(name).and_then(&mut pick);
+        exact.or_else(|| match name.as_path() {
+            Some(path) => self.find_over(path, pick),
+            None => self.any_abstract.as_ref().and_then(pick),
+        })
     }
 
-    fn over(&self, path: &[u8]) -> impl Iterator<Item = &T> {
+    fn find_over<'a, R>(
+        &'a self,
+        path: &[u8],
+        mut pick: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
         let parent = folders(path).next();
         let within = parent.and_then(|parent| self.within.get(parent));
-        let above = (!self.under.is_empty()).then(|| folders(path));
-        let under = above.into_iter().flatten();
-        within
-            .into_iter()
-            .chain(under.filter_map(|folder| self.under.get(folder)))
+        within.and_then(&mut pick).or_else(|| {
+            if self.under.is_empty() {
+                return None;
+            }
+            folders(path).find_map(|folder| self.under.get(folder).and_then(&mut pick))
+        })
     }
 }
 
