@@ -73,6 +73,7 @@ mod engine;
 mod failure;
 mod handler;
 mod host;
+mod json_lines;
 mod linker;
 mod memory;
 mod pool;
