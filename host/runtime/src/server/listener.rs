@@ -13,7 +13,7 @@ use super::Shared;
 use super::bounds::WhenFull;
 use super::crew::Crew;
 use super::log::{Ending, TurnedAway, Visit};
-use super::turn::Turn;
+use super::turn::{Bytes, Turn};
 use crate::bindings::datagram::DatagramServer;
 use crate::bindings::stream::StreamServer;
 
@@ -150,6 +150,7 @@ impl Listener {
             Ok(turn) => turn,
             Err(why) => return self.turned_away(&source, why),
         };
+        turn.datagrams.received = length(&data);
         let crew = Arc::clone(crew);
         let socket = self.socket.duplicate();
         let (number, listener) = (turn.number, Arc::clone(&self.endpoint));
@@ -160,8 +161,9 @@ impl Listener {
                 let source = Endpoint::Address(source);
                 for answer in answers.into_iter().flatten() {
                     let sent = socket.send_to(&answer, SendOptions::default(), &source);
-                    if let Err(error) = sent.await {
-                        return turn.fail(error);
+                    match sent.await {
+                        Ok(_) => turn.datagrams.sent += length(&answer),
+                        Err(error) => return turn.fail(error),
                     }
                 }
             });
@@ -194,6 +196,7 @@ impl Listener {
             time: SystemTime::now(),
             began: Instant::now(),
             traffic: None,
+            datagrams: Bytes::default(),
             cpu_time: Duration::ZERO,
             instantiation: None,
             memory: 0,
@@ -227,6 +230,11 @@ impl Listener {
             }
         }
     }
+}
+
+/// The bytes of a datagram.
+fn length(datagram: &[u8]) -> u64 {
+    u64::try_from(datagram.len()).unwrap_or(u64::MAX)
 }
 
 /// A connection, and the instance that is to serve it.
