@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use portcullis::wasmtime_wasi::WasiCtx;
-use portcullis::{AuditLog, Ending, Engine, Handler, Log, Served, Server, Service};
+use portcullis::{AuditLog, Engine, Handler, Server, Service};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::ServeArguments;
 use crate::audit;
+use crate::complaints::say;
 use crate::exit::Exit;
+use crate::metrics::Stage;
 use crate::report::Report;
 use crate::run;
+use crate::watch::Watch;
 
 /// Serves until a signal ends it.
 pub(crate) fn serve(arguments: ServeArguments) -> Result<Exit> {
@@ -37,12 +40,17 @@ async fn operate(arguments: ServeArguments) -> Result<Exit> {
         signal(SignalKind::interrupt())?,
     ];
     let mut hangups = signal(SignalKind::hangup())?;
-    let server = Server::new(house.service()?, house.arguments.bounds.bounds(), Terse);
+    let server = Server::new(
+        house.service()?,
+        house.arguments.bounds.bounds(),
+        house.watch.log(),
+    );
     for endpoint in &house.arguments.listen {
         let address = server.listen(endpoint).await;
         let address = address.with_context(|| format!("--listen {endpoint}"))?;
         say(&format!("listens at {address}"));
     }
+    house.watch.enter(Stage::Serving);
     let exit = loop {
         tokio::select! {
             failure = server.audit_failure() => {
@@ -53,6 +61,7 @@ async fn operate(arguments: ServeArguments) -> Result<Exit> {
             _ = hangups.recv() => house.reload(&server).await,
         }
     };
+    house.watch.enter(Stage::Draining);
     let patience = match exit {
         Exit::Unaudited => Duration::ZERO,
         _ => house.arguments.drain_timeout,
@@ -65,6 +74,7 @@ async fn operate(arguments: ServeArguments) -> Result<Exit> {
     if drained.dropped > 0 {
         say(&format!("{} connections were dropped", drained.dropped));
     }
+    house.watch.finish();
     if let Some(report) = house.report {
         report.finish();
     }
@@ -77,6 +87,7 @@ struct House {
     engine: Engine,
     log: Option<AuditLog>,
     report: Option<Report>,
+    watch: Watch,
 }
 
 impl House {
@@ -93,6 +104,7 @@ impl House {
             engine: run::engine(engine)?,
             log,
             report,
+            watch: Watch::open(&arguments)?,
             arguments: Arc::new(arguments),
         })
     }
@@ -100,11 +112,11 @@ impl House {
     /// Reads the policy and the handler.
     fn service(&self) -> Result<Service> {
         let guest = &self.arguments.guest;
-        let policy = run::policy(&guest.policy)?;
+        let policy = self.watch.guard(run::policy(&guest.policy)?)?;
         let handler = Handler::load(&self.engine, &guest.program)?;
         let network = run::network(guest.resolver)
             .with_policy(policy)
-            .with_audit((self.log.clone(), self.report.clone()));
+            .with_audit(((self.log.clone(), self.report.clone()), self.watch.audit()));
         // What cannot be given is said now, and not to a peer.
         let _: WasiCtx = run::wasi(guest)?;
         let arguments = Arc::clone(&self.arguments);
@@ -122,6 +134,7 @@ impl House {
         if let Some(Err(error)) = self.log.as_ref().map(AuditLog::reopen) {
             say(&format!("the audit log goes on where it was: {error}"));
         }
+        self.watch.reopen();
         let replaced = match self.service() {
             Ok(service) => {
                 let replaced = server.replace(service, self.arguments.drop_denied);
@@ -129,6 +142,7 @@ impl House {
             }
             Err(error) => Err(error),
         };
+        self.watch.reloaded(replaced.is_ok());
         match replaced {
             Ok(()) => say("serves with what it read anew"),
             Err(error) => {
@@ -144,35 +158,5 @@ async fn any(signals: &mut [Signal; 2]) {
     tokio::select! {
         _ = one.recv() => {}
         _ = other.recv() => {}
-    }
-}
-
-fn say(what: &str) {
-    let _ = writeln!(io::stderr(), "portcullis: {what}");
-}
-
-/// Tells of whom it went wrong with.
-struct Terse;
-
-impl Log for Terse {
-    fn ended(&self, served: &Served<'_>) {
-        let why = match served.ending {
-            Ending::Trapped(error) | Ending::OutOfMemory(error) | Ending::NotBegun(error) => {
-                format!(": {}", run::printable(&format!("{error:?}")))
-            }
-            Ending::Failed(error) => format!(": {}", run::printable(&error.to_string())),
-            Ending::Finished => return,
-            Ending::Exited(_)
-            | Ending::OutOfCpuTime
-            | Ending::OutOfTime
-            | Ending::Idle
-            | Ending::Dropped
-            | Ending::Unaudited(_) => String::new(),
-        };
-        let (visit, ending) = (served.visit, served.ending.as_str());
-        say(&format!(
-            "{} from {}: {ending}{why}",
-            visit.number, visit.peer
-        ));
     }
 }
