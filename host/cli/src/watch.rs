@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use portcullis::{AccessLog, Audit, Log, Policy};
+use portcullis::{AccessLog, Log, Policy};
 
 use crate::access_log;
 use crate::arguments::ServeArguments;
@@ -66,7 +66,7 @@ impl Watch {
     }
 
     /// What counts the decisions of policies.
-    pub(crate) fn audit(&self) -> impl Audit + use<> {
+    pub(crate) fn metrics(&self) -> Option<Metrics> {
         self.metrics.clone()
     }
 
