@@ -21,7 +21,7 @@ use crate::complaints::say;
 use crate::exit::Exit;
 use crate::metrics::Stage;
 use house::House;
-use inherited::Inherited;
+pub(crate) use inherited::Inherited;
 use listening::Listening;
 use restart::Executable;
 use signals::{Asked, Signals};
@@ -50,7 +50,7 @@ async fn operate(
     mut inherited: Inherited,
     executable: Executable,
 ) -> Result<Exit> {
-    let house = Arc::new(House::new(arguments)?);
+    let house = Arc::new(House::new(arguments, &mut inherited)?);
     // From before anybody is told that it serves.
     let mut signals = Signals::new()?;
     let server = Server::new(
@@ -142,8 +142,13 @@ impl Operator<'_> {
         systemd::status("is about to be taken over");
         let patience = self.house.arguments.restart_timeout;
         let sockets = self.listening.sockets(self.server).await;
+        let watching = self.house.watch.sockets();
+        let sockets = sockets.and_then(|sockets| Ok((sockets, watching?)));
         let successor = match sockets {
-            Ok(sockets) => self.executable.take_over(sockets, patience).await,
+            Ok((mut sockets, watching)) => {
+                sockets.extend(watching);
+                self.executable.take_over(sockets, patience).await
+            }
             Err(error) => Err(error),
         };
         match successor {
