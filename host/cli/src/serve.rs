@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use portcullis::{Ending, ListenError, Log, Served, Server};
+use portcullis::{ListenError, Server};
 
 use crate::arguments::ServeArguments;
+use crate::complaints::say;
 use crate::exit::Exit;
-use crate::run;
+use crate::metrics::Stage;
 use house::House;
-use inherited::Inherited;
+pub(crate) use inherited::Inherited;
 use listening::Listening;
 use restart::Executable;
 use signals::{Asked, Signals};
@@ -49,10 +50,14 @@ async fn operate(
     mut inherited: Inherited,
     executable: Executable,
 ) -> Result<Exit> {
-    let house = Arc::new(House::new(arguments)?);
+    let house = Arc::new(House::new(arguments, &mut inherited)?);
     // From before anybody is told that it serves.
     let mut signals = Signals::new()?;
-    let server = Server::new(house.service()?, house.arguments.bounds.bounds(), Terse);
+    let server = Server::new(
+        house.service()?,
+        house.arguments.bounds.bounds(),
+        house.watch.log(),
+    );
     let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
     let listening = match listening {
         Err(error) => return not_begun(error),
@@ -64,6 +69,7 @@ async fn operate(
         None => systemd::ready(&listening.to_string()),
     }
     inherited.leave();
+    house.watch.enter(Stage::Serving);
     systemd::feed_the_watchdog();
     let operator = Operator {
         house: &house,
@@ -84,6 +90,7 @@ async fn operate(
             (Exit::Guest(0), house.arguments.drain_timeout)
         }
     };
+    house.watch.enter(Stage::Draining);
     let drained = tokio::select! {
         drained = server.drain(patience) => drained,
         // Whoever asks twice does not want to wait.
@@ -151,8 +158,13 @@ impl Operator<'_> {
         systemd::status("is about to be taken over");
         let patience = self.house.arguments.restart_timeout;
         let sockets = self.listening.sockets(self.server).await;
+        let watching = self.house.watch.sockets();
+        let sockets = sockets.and_then(|sockets| Ok((sockets, watching?)));
         let successor = match sockets {
-            Ok(sockets) => self.executable.take_over(sockets, patience).await,
+            Ok((mut sockets, watching)) => {
+                sockets.extend(watching);
+                self.executable.take_over(sockets, patience).await
+            }
             Err(error) => Err(error),
         };
         match successor {
@@ -168,35 +180,5 @@ impl Operator<'_> {
                 false
             }
         }
-    }
-}
-
-fn say(what: &str) {
-    let _ = writeln!(io::stderr(), "portcullis: {what}");
-}
-
-/// Tells of whom it went wrong with.
-struct Terse;
-
-impl Log for Terse {
-    fn ended(&self, served: &Served<'_>) {
-        let why = match served.ending {
-            Ending::Trapped(error) | Ending::OutOfMemory(error) | Ending::NotBegun(error) => {
-                format!(": {}", run::printable(&format!("{error:?}")))
-            }
-            Ending::Failed(error) => format!(": {}", run::printable(&error.to_string())),
-            Ending::Finished => return,
-            Ending::Exited(_)
-            | Ending::OutOfCpuTime
-            | Ending::OutOfTime
-            | Ending::Idle
-            | Ending::Dropped
-            | Ending::Unaudited(_) => String::new(),
-        };
-        let (visit, ending) = (served.visit, served.ending.as_str());
-        say(&format!(
-            "{} from {}: {ending}{why}",
-            visit.number, visit.peer
-        ));
     }
 }

@@ -64,6 +64,7 @@
 //! What is not here: decisions, which are made in `portcullis-policy`, and
 //! sockets, which are opened in `portcullis-net`.
 
+mod access_log;
 mod audit_log;
 mod bindings;
 mod compiled;
@@ -73,13 +74,16 @@ mod engine;
 mod failure;
 mod handler;
 mod host;
+mod json_lines;
 mod linker;
 mod memory;
+mod one_line;
 mod pool;
 mod program;
 mod server;
 mod state;
 
+pub use access_log::AccessLog;
 pub use audit_log::AuditLog;
 pub use component::LoadError;
 pub use ctx::{Ctx, CtxView, View};

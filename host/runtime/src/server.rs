@@ -273,7 +273,7 @@ impl Server {
     ) -> Result<SocketAddress, ListenError> {
         let address = socket.local_address().map_err(PreopenError::Open)?;
         let duty = serving.generation.duty(&socket)?;
-        let endpoint = Arc::from(grant);
+        let endpoint = Arc::from(grant.strip_prefix("listen ").unwrap_or(grant));
         let task = self.begin(serving, &endpoint, socket.duplicate(), duty);
         serving.listening.push(Listening {
             endpoint,

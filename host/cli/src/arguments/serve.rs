@@ -1,6 +1,7 @@
 //! The command line of `portcullis serve`.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -8,6 +9,7 @@ use clap::{Args, ValueEnum};
 use portcullis::{Bounds, Reuse, WhenFull};
 
 use super::GuestArguments;
+use crate::metrics::MetricsAddress;
 
 /// Serve: run a fresh instance of a handler for each connection and each datagram.
 ///
@@ -50,6 +52,22 @@ pub(crate) struct ServeArguments {
     /// let in. Else they last as they began.
     #[arg(long)]
     pub(crate) drop_denied: bool,
+
+    /// Write whom it served to a file, a line in JSON for each connection and each
+    /// datagram when it is over; `-` is standard error.
+    ///
+    /// Lines are added to the file, which is made where there is none. What cannot be
+    /// written is counted, and does not end the server. SIGHUP opens the file anew.
+    #[arg(long, value_name = "FILE", help_heading = "Watching")]
+    pub(crate) access_log: Option<PathBuf>,
+
+    /// Answer there over HTTP what is measured (`/metrics`), whether the process is
+    /// there (`/healthz`), and whether it lets in who comes (`/readyz`):
+    /// `127.0.0.1:9100`, `unix:/run/portcullis/metrics.sock`.
+    ///
+    /// No instance may go there, whatever it is granted.
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Watching")]
+    pub(crate) metrics: Option<MetricsAddress>,
 
     /// What each instance and all of them may take.
     #[command(flatten)]

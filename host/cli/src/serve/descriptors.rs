@@ -3,8 +3,8 @@
 use portcullis::usable_descriptors;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::say;
 use crate::arguments::BoundArguments;
+use crate::complaints::say;
 
 /// What the process has open beside connections: its listeners, files and what the
 /// runtime waits with.

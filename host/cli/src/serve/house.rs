@@ -6,21 +6,24 @@ use anyhow::{Context, Result, bail};
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::{AuditLog, Engine, Handler, Service};
 
+use super::inherited::Inherited;
 use crate::arguments::ServeArguments;
 use crate::audit;
 use crate::report::Report;
 use crate::run;
+use crate::watch::Watch;
 
 /// What stays the same while the rest is read anew.
 pub(crate) struct House {
     pub(crate) arguments: Arc<ServeArguments>,
     pub(crate) log: Option<AuditLog>,
+    pub(crate) watch: Watch,
     engine: Engine,
     report: Option<Report>,
 }
 
 impl House {
-    pub(crate) fn new(arguments: ServeArguments) -> Result<Self> {
+    pub(crate) fn new(arguments: ServeArguments, inherited: &mut Inherited) -> Result<Self> {
         let path = arguments.guest.audit.as_deref();
         let log = audit::open(path)?;
         // People and programs do not read the same stream.
@@ -33,6 +36,7 @@ impl House {
             engine: run::engine(engine)?,
             log,
             report,
+            watch: Watch::open(&arguments, inherited)?,
             arguments: Arc::new(arguments),
         })
     }
@@ -40,11 +44,14 @@ impl House {
     /// Reads the policy and the handler.
     pub(crate) fn service(&self) -> Result<Service> {
         let guest = &self.arguments.guest;
-        let policy = run::policy(&guest.policy)?;
+        let policy = self.watch.guard(run::policy(&guest.policy)?)?;
         let handler = Handler::load(&self.engine, &guest.program)?;
         let network = run::network(guest.resolver)
             .with_policy(policy)
-            .with_audit((self.log.clone(), self.report.clone()));
+            .with_audit((
+                self.log.clone(),
+                (self.report.clone(), self.watch.metrics()),
+            ));
         // What cannot be given is said now, and not to a peer.
         let _: WasiCtx = run::wasi(guest)?;
         let arguments = Arc::clone(&self.arguments);
@@ -57,9 +64,9 @@ impl House {
         let service = self.with_sockets(service)?;
         Ok(match self.log.clone() {
             Some(log) => {
-                let report = self.report.clone();
+                let others = (self.report.clone(), self.watch.metrics());
                 service
-                    .with_audit(move |number| (log.for_guest(&number.to_string()), report.clone()))
+                    .with_audit(move |number| (log.for_guest(&number.to_string()), others.clone()))
             }
             None => service,
         })
@@ -85,6 +92,7 @@ impl House {
 
     /// Tells what there is to tell at the end.
     pub(crate) fn finish(&self) {
+        self.watch.finish();
         if let Some(report) = &self.report {
             report.finish();
         }

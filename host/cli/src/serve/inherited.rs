@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use super::say;
+use crate::complaints::say;
 
 /// What the pipe is called by which a predecessor hears that it can go.
 pub(crate) const PREDECESSOR: &str = "ready=";
@@ -73,6 +73,12 @@ impl Inherited {
     /// The process that this one takes over from, if it does.
     pub(crate) fn predecessor(&mut self) -> Option<&mut Predecessor> {
         self.predecessor.as_mut()
+    }
+
+    /// The one that a predecessor passed under a name, if there is one.
+    pub(crate) fn of_predecessor(&mut self, name: &str) -> Option<OwnedFd> {
+        self.predecessor.as_ref()?;
+        self.named(name).pop()
     }
 
     /// All that were passed and not taken yet, but for those of a predecessor.

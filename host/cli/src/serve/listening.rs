@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use portcullis::{Server, SocketAddress, listens_at};
 
 use super::inherited::Inherited;
-use super::say;
+use crate::complaints::say;
 
 /// What one `--listen` says.
 enum Place<'a> {

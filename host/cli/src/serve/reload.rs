@@ -7,7 +7,8 @@ use portcullis::{AuditLog, Server};
 
 use super::house::House;
 use super::listening::Listening;
-use super::{say, systemd};
+use super::systemd;
+use crate::complaints::say;
 
 /// Opens the audit log anew, for whoever has renamed it, and serves with what it
 /// reads anew; else says why not, and all is as it was.
@@ -16,7 +17,10 @@ pub(crate) async fn reload(house: &Arc<House>, server: &Server, listening: &List
     if let Some(Err(error)) = house.log.as_ref().map(AuditLog::reopen) {
         say(&format!("the audit log goes on where it was: {error}"));
     }
-    match replace(house, server).await {
+    house.watch.reopen();
+    let replaced = replace(house, server).await;
+    house.watch.reloaded(replaced.is_ok());
+    match replaced {
         Ok(()) => say("serves with what it read anew"),
         Err(error) => {
             say("cannot serve with what it read anew, and goes on as before");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::interval;
 
-use super::say;
+use crate::complaints::say;
 
 /// It serves.
 pub(crate) fn ready(status: &str) {

@@ -12,7 +12,7 @@ use super::Shared;
 use super::bounds::WhenFull;
 use super::crew::{Crew, Instance};
 use super::log::{Ending, TurnedAway, Visit};
-use super::turn::Turn;
+use super::turn::{Bytes, Turn};
 use crate::bindings::datagram::DatagramServer;
 use crate::bindings::stream::StreamServer;
 
@@ -101,6 +101,7 @@ impl Gate {
             Ok(turn) => turn,
             Err(why) => return self.turned_away(number, &source, why),
         };
+        turn.datagrams.received = length(&data);
         let crew = Arc::clone(crew);
         let listener = Arc::clone(&self.endpoint);
         self.shared
@@ -110,8 +111,9 @@ impl Gate {
                 let source = Endpoint::Address(source);
                 for answer in answers.into_iter().flatten() {
                     let sent = socket.send_to(&answer, SendOptions::default(), &source);
-                    if let Err(error) = sent.await {
-                        return turn.fail(error);
+                    match sent.await {
+                        Ok(_) => turn.datagrams.sent += length(&answer),
+                        Err(error) => return turn.fail(error),
                     }
                 }
             });
@@ -145,6 +147,7 @@ impl Gate {
             time: SystemTime::now(),
             began: Instant::now(),
             traffic: None,
+            datagrams: Bytes::default(),
             cpu_time: Duration::ZERO,
             instantiation: None,
             memory: 0,
@@ -163,6 +166,10 @@ impl Gate {
         };
         self.shared.log.turned_away(&visit, why);
     }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// Waits until those who have come are not waited for any longer, which whoever
