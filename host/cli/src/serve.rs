@@ -1,6 +1,7 @@
 //! `portcullis serve`.
 
 mod descriptors;
+mod entries;
 mod house;
 mod inherited;
 mod listening;
@@ -59,7 +60,7 @@ async fn operate(
         house.watch.log(),
     );
     let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
-    let listening = match listening {
+    let mut listening = match listening {
         Err(error) => return not_begun(error),
         Ok(listening) => listening,
     };
@@ -68,6 +69,7 @@ async fn operate(
         Some(predecessor) => predecessor.tell_ready()?,
         None => systemd::ready(&listening.to_string()),
     }
+    listening.belongs(true);
     inherited.leave();
     house.watch.enter(Stage::Serving);
     systemd::feed_the_watchdog();
@@ -84,12 +86,14 @@ async fn operate(
             (Exit::Unaudited, Duration::ZERO)
         }
         leave = operator.attend(&mut signals) => {
-            if let Leave::Ends = leave {
-                systemd::stopping("serves those who have come");
+            match leave {
+                Leave::Ends => systemd::stopping("serves those who have come"),
+                Leave::IsTakenOver => listening.belongs(false),
             }
             (Exit::Guest(0), house.arguments.drain_timeout)
         }
     };
+    listening.clear_up();
     house.watch.enter(Stage::Draining);
     let drained = tokio::select! {
         drained = server.drain(patience) => drained,

@@ -119,6 +119,32 @@ fn every_kind_of_listener_is_handed_over() {
         assert_eq!(answer(visitor), "1");
     }
     send(successor, Signal::TERM);
+    let _ = server.said();
+    assert!(!path.exists(), "whoever took over clears up");
+    assert!(passed.exists(), "but not what others have made");
+}
+
+#[test]
+fn a_unix_socket_stays_where_the_successor_cannot_begin() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.sock");
+    let log = folder.path().join("audit.jsonl");
+    let mut command = serve(["--listen", &format!("unix:{}", shown(&path))]);
+    command
+        .args(["--listen", "tcp://127.0.0.1:0", "--audit", shown(&log)])
+        .arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    server.says("listens at ");
+    server.address();
+    fs::remove_file(&log).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &log).unwrap();
+    server.signal(Signal::USR2);
+    server.says("exit status: 125");
+    let visitor = UnixStream::connect(&path).unwrap();
+    order(&visitor, "state");
+    assert_eq!(answer(visitor), "1");
+    server.finish();
+    assert!(!path.exists());
 }
 
 #[test]
