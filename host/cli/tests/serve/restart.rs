@@ -343,3 +343,19 @@ fn a_new_handler_and_policy_come_with_the_new_process() {
     drop(visitor(installed.address));
     send(successor, Signal::TERM);
 }
+
+#[test]
+fn the_metrics_are_answered_by_whoever_took_over() {
+    let mut command = serve(["--listen", "tcp://127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    command.arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    let metrics: SocketAddr = server.says("metrics at ").parse().unwrap();
+    server.address();
+    let successor = server.hand_over();
+    assert!(server.end().success());
+    let visitor = visitor(metrics);
+    order(&visitor, "GET /readyz HTTP/1.0\r\n\r");
+    let page = answer(visitor);
+    assert!(page.starts_with("HTTP/1.0 200"), "{page}");
+    send(successor, Signal::TERM);
+}
