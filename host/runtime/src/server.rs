@@ -3,6 +3,8 @@
 
 mod bounds;
 mod crew;
+mod drain;
+mod gate;
 mod listener;
 mod log;
 mod meter;
@@ -15,14 +17,15 @@ use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use portcullis_net::{AuditFailure, PreopenError, Socket, SocketAddress};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 pub use bounds::{Bounds, Reuse, WhenFull};
+pub use drain::Drained;
+use gate::Gate;
 use listener::Listener;
 pub use log::{Ending, Log, Served, TurnedAway, Visit};
 use peers::Peers;
@@ -74,14 +77,6 @@ pub enum ListenError {
     Open(#[from] PreopenError),
 }
 
-/// What came of those who were served when the server drained.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Drained {
-    /// How many were ended by force, since the time was over.
-    pub dropped: usize,
-}
-
 pub(crate) struct Shared {
     bounds: Bounds,
     log: Arc<dyn Log>,
@@ -104,14 +99,17 @@ struct Live {
 struct Serving {
     generation: Generation,
     listening: Vec<Listening>,
-    closing: watch::Sender<bool>,
+    /// Until when they are served who have come, once nobody else is let in.
+    closing: watch::Sender<Option<Instant>>,
+    ending: drain::Ending,
 }
 
 /// A listener and the loop that lets in who comes to it.
 struct Listening {
     endpoint: Arc<str>,
     socket: Socket,
-    task: JoinHandle<()>,
+    /// Ends with how many it has let in and could not have served.
+    task: JoinHandle<usize>,
 }
 
 impl Server {
@@ -122,6 +120,7 @@ impl Server {
             generation: Generation::new(service, &bounds),
             listening: Vec::new(),
             closing: watch::Sender::default(),
+            ending: drain::Ending::default(),
         };
         let room = usize::try_from(bounds.connections).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
@@ -204,33 +203,6 @@ impl Server {
         Ok(())
     }
 
-    /// Listens no more, and waits until whoever came before has been served, but
-    /// not for longer than `patience`: who is left then is dropped.
-    pub async fn drain(&self, patience: Duration) -> Drained {
-        let end = Instant::now() + patience;
-        let mut serving = self.shared.serving.lock().await;
-        let _ = serving.closing.send_replace(true);
-        for listening in serving.listening.drain(..) {
-            let Listening { socket, task, .. } = listening;
-            drop(socket);
-            let abort = task.abort_handle();
-            if timeout_at(end, task).await.is_err() {
-                abort.abort();
-            }
-        }
-        drop(serving);
-        let everybody = self
-            .shared
-            .room
-            .acquire_many(self.shared.bounds.connections);
-        match timeout_at(end, everybody).await {
-            Ok(_) => Drained { dropped: 0 },
-            Err(_) => Drained {
-                dropped: self.shared.drop_live(|_| true),
-            },
-        }
-    }
-
     /// How many are served right now.
     pub fn connections(&self) -> usize {
         self.shared.live().len()
@@ -258,10 +230,13 @@ impl Server {
         endpoint: &Arc<str>,
         socket: Socket,
         duty: Duty,
-    ) -> JoinHandle<()> {
-        let listener = Listener {
+    ) -> JoinHandle<usize> {
+        let gate = Gate {
             shared: Arc::clone(&self.shared),
             endpoint: Arc::clone(endpoint),
+        };
+        let listener = Listener {
+            gate,
             socket,
             closing: serving.closing.subscribe(),
         };
