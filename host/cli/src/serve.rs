@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use portcullis::Server;
+use portcullis::{ListenError, Server};
 
 use crate::arguments::ServeArguments;
 use crate::complaints::say;
@@ -58,7 +58,11 @@ async fn operate(
         house.arguments.bounds.bounds(),
         house.watch.log(),
     );
-    let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await?;
+    let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
+    let listening = match listening {
+        Err(error) => return not_begun(error),
+        Ok(listening) => listening,
+    };
     match inherited.predecessor() {
         // Which then tells the service manager.
         Some(predecessor) => predecessor.tell_ready()?,
@@ -100,6 +104,18 @@ async fn operate(
         (Exit::Guest(0), 1..) => Exit::Dropped,
         (exit, _) => exit,
     })
+}
+
+/// How it ends where it could not listen.
+fn not_begun(error: anyhow::Error) -> Result<Exit> {
+    let cause = error.downcast_ref().and_then(ListenError::audit_failure);
+    match cause {
+        Some(_) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            Ok(Exit::Unaudited)
+        }
+        None => Err(error),
+    }
 }
 
 /// Who does what the operator asks for while it serves.
