@@ -1,13 +1,17 @@
 //! The command line, as clap reads it.
 
+mod compile;
 mod learn;
+mod serve;
 
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, Error};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use compile::CompileArguments;
 pub(crate) use learn::LearnArguments;
+pub(crate) use serve::ServeArguments;
 
 use crate::policy::arguments::PolicyCommand;
 
@@ -52,10 +56,12 @@ fn with_run(mut error: Error) -> Error {
 /// What the command can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Compile(CompileArguments),
     Learn(LearnArguments),
     #[command(subcommand)]
     Policy(PolicyCommand),
     Run(RunArguments),
+    Serve(ServeArguments),
 }
 
 /// Run a program: a component that is a WASI command.

@@ -6,6 +6,7 @@
 mod arguments;
 mod audit;
 mod cache;
+mod compile;
 mod exit;
 mod learn;
 mod log;
@@ -13,6 +14,7 @@ mod policy;
 mod policy_file;
 mod report;
 mod run;
+mod serve;
 mod terminal;
 
 use std::io::Write;
@@ -24,9 +26,11 @@ use portcullis::PolicyError;
 fn main() {
     let arguments = Arguments::read();
     let exit = log::start(arguments.log.as_deref()).and_then(|()| match arguments.command {
+        Command::Compile(arguments) => compile::compile(arguments),
         Command::Learn(arguments) => learn::learn(arguments),
         Command::Policy(command) => policy::policy(&command),
         Command::Run(arguments) => run::run(arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
     });
     let exit = exit.unwrap_or_else(|error| {
         say(&error);

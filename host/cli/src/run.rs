@@ -8,7 +8,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
-use portcullis::{AuditLog, Ctx, Engine, Network, Outcome, Policy, Program, SystemResolver};
+use portcullis::{
+    AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, SystemResolver,
+};
 
 use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArguments};
 use crate::audit;
@@ -61,7 +63,7 @@ pub(crate) fn execute(
     interrupted: impl Future<Output = ()>,
 ) -> Result<Option<Exit>> {
     let wasi = wasi(arguments)?;
-    let program = Program::load(&engine()?, &arguments.program)?;
+    let program = Program::load(&engine(Engine::builder())?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -134,7 +136,7 @@ async fn preopen(ctx: &mut Ctx, socket: &str) -> Result<()> {
 }
 
 /// The text without what a terminal would act on.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let shown = |char: char| match char {
         '\n' | '\t' => char,
         _ if char.is_control() => char::REPLACEMENT_CHARACTER,
@@ -175,7 +177,7 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
-fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
+pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio()
         .arg(arguments.program.to_string_lossy())
@@ -219,10 +221,14 @@ pub(crate) fn keep_from(arguments: &GuestArguments, file: &Path) -> Result<()> {
 
 /// The engine with the user's cache of compiled code; without, where they have
 /// no safe place for one.
-fn engine() -> Result<Engine> {
+pub(crate) fn engine(builder: EngineBuilder) -> Result<Engine> {
     let engine = match cache::folder() {
-        Some(folder) => Engine::with_cache(&folder).or_else(|_| Engine::new()),
-        None => Engine::new(),
+        Some(folder) => builder
+            .clone()
+            .cache(&folder)
+            .build()
+            .or_else(|_| builder.build()),
+        None => builder.build(),
     };
     engine
         .map_err(with_causes)
@@ -230,6 +236,6 @@ fn engine() -> Result<Engine> {
 }
 
 /// wasmtime's errors are not `std::error::Error`s.
-fn with_causes(error: portcullis::wasmtime::Error) -> anyhow::Error {
+pub(crate) fn with_causes(error: portcullis::wasmtime::Error) -> anyhow::Error {
     anyhow!("{error:#}")
 }

@@ -1,6 +1,7 @@
 //! What the audit is told of one socket when it is closed: who it was, with whom
 //! it was connected, and how much went through it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,26 @@ pub(crate) struct Account {
     remote: Mutex<Option<SocketAddress>>,
     /// Whether a connect has begun that nobody knows the end of.
     is_connecting: AtomicBool,
+}
+
+/// How many bytes have gone through a socket, by now.
+#[derive(Clone, Debug)]
+pub struct Traffic(Arc<Account>);
+
+impl Traffic {
+    pub(crate) fn of(account: Arc<Account>) -> Self {
+        Self(account)
+    }
+
+    /// The bytes that the guest sent.
+    pub fn sent(&self) -> u64 {
+        self.0.sent.bytes()
+    }
+
+    /// The bytes that it received.
+    pub fn received(&self) -> u64 {
+        self.0.received.bytes()
+    }
 }
 
 /// How much went one way.

@@ -289,6 +289,19 @@ impl Socket {
         Ok(Accept::new(&listening, peer))
     }
 
+    /// Takes the place of another socket on the same OS socket, if the network
+    /// lets it listen there.
+    pub(crate) fn listen_beside_inet(&self, other: &Place) -> Result<(), Error> {
+        let Some(listening) = other.listening.clone() else {
+            return Err(ErrorCode::InvalidArgument.into());
+        };
+        let permit = self.record().check(listening)?;
+        let mut place = self.shared.inet.lock();
+        place.bound = other.bound.clone();
+        place.listening = Some(permit.into_request());
+        Ok(())
+    }
+
     fn listen_request(
         &self,
         address: SocketAddr,

@@ -71,6 +71,7 @@ mod transfer;
 mod unix;
 mod wait;
 
+pub use account::Traffic;
 pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
 pub use ask::{Ask, Consent};
 pub use audit::{

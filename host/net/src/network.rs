@@ -221,7 +221,7 @@ impl Network {
     }
 
     /// Room for one more socket.
-    fn usage(&self) -> Result<Usage, Error> {
+    pub(crate) fn usage(&self) -> Result<Usage, Error> {
         let room = self.budget.socket();
         let room = room.map_err(|limit| self.record(None).exceeded(limit))?;
         Ok(Usage::new(room))

@@ -48,14 +48,7 @@ impl Network {
     ///
     /// Where the text is not a grant for one socket, or that cannot be opened.
     pub async fn preopen(&self, grant: &str) -> Result<Socket, PreopenError> {
-        let grant = if VERBS.iter().any(|verb| grant.starts_with(verb)) {
-            Grant::parse(grant)?
-        } else {
-            let listen = format!("listen {grant}");
-            Grant::parse(&listen).map_err(|error| without(error, listen.len() - grant.len()))?
-        };
-        let opening = grant.opening().ok_or(PreopenError::NotOne)?;
-        let network = self.clone().with_policy(self.policy().granting(&grant));
+        let (opening, network) = self.opening(grant)?;
         let mut last = ErrorCode::AddressFamilyNotSupported.into();
         for family in families(&opening.place) {
             match network.open_at(*family, &opening).await {
@@ -67,6 +60,32 @@ impl Network {
             }
         }
         Err(last.into())
+    }
+
+    /// A listening socket that was opened for a grant, as this network has it,
+    /// which may have other denies and other limits: the two share the queue of
+    /// those who come in.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is not a grant for one socket, or this network is against
+    /// it.
+    pub fn preopen_again(&self, grant: &str, socket: &Socket) -> Result<Socket, PreopenError> {
+        let (_, network) = self.opening(grant)?;
+        Ok(socket.within(network)?)
+    }
+
+    /// What a grant opens, and the network that grants nothing else.
+    fn opening(&self, grant: &str) -> Result<(Opening, Self), PreopenError> {
+        let grant = if VERBS.iter().any(|verb| grant.starts_with(verb)) {
+            Grant::parse(grant)?
+        } else {
+            let listen = format!("listen {grant}");
+            Grant::parse(&listen).map_err(|error| without(error, listen.len() - grant.len()))?
+        };
+        let opening = grant.opening().ok_or(PreopenError::NotOne)?;
+        let network = self.clone().with_policy(self.policy().granting(&grant));
+        Ok((opening, network))
     }
 
     async fn open_at(&self, family: Family, opening: &Opening) -> Result<Socket, Error> {

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tracing::debug;
 
-use crate::account::Account;
+use crate::account::{Account, Traffic};
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::audit::{Accepted, Closed, Connected, Event};
 use crate::error::{Error, ErrorCode};
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) kind: SocketType,
     pub(crate) settings: Mutex<Settings>,
     pub(crate) network: Network,
-    pub(crate) account: Account,
+    pub(crate) account: Arc<Account>,
     pub(crate) inet: Mutex<inet::Place>,
     pub(crate) unix: Mutex<unix::Place>,
     pub(crate) usage: Usage,
@@ -118,7 +118,7 @@ impl Socket {
             family,
             kind,
             settings: Mutex::new(settings),
-            account: Account::new(network.guest().number_socket()),
+            account: Arc::new(Account::new(network.guest().number_socket())),
             inet: Mutex::new(inet::Place::new(sharers.clone())),
             unix: Mutex::new(unix::Place::new(sharers)),
             network,
@@ -148,6 +148,22 @@ impl Socket {
         }
     }
 
+    /// The same OS socket, which listens, as another network has it that lets it
+    /// listen there.
+    pub(crate) fn within(&self, network: Network) -> Result<Self, Error> {
+        let Shared {
+            os, family, kind, ..
+        } = &*self.shared;
+        let usage = network.usage()?;
+        let settings = *self.shared.settings.lock();
+        let socket = Self::new(os.try_clone()?, *family, *kind, network, settings, usage);
+        match family {
+            Family::Inet | Family::Inet6 => socket.listen_beside_inet(&self.shared.inet.lock())?,
+            Family::Unix => socket.listen_beside_unix(&self.shared.unix.lock())?,
+        }
+        Ok(socket)
+    }
+
     /// POSIX `listen`.
     pub fn listen(&self, backlog: Option<u32>) -> Result<(), Error> {
         if self.shared.kind == SocketType::Datagram {
@@ -165,6 +181,17 @@ impl Socket {
     /// POSIX `accept`. Peers that the policy does not admit, or who are too many,
     /// are reset, and the wait goes on.
     pub async fn accept(&self) -> Result<(Self, SocketAddress), Error> {
+        self.accept_for(|| self.shared.network.clone()).await
+    }
+
+    /// The same for a guest with a network of its own, which is asked for when
+    /// somebody has been let in: the connection counts as that guest's, but for
+    /// the limits on how many there are at once and begin within a second, which
+    /// are those of this socket's network. Nothing is lost where it is dropped.
+    pub async fn accept_for(
+        &self,
+        guest: impl FnOnce() -> Network,
+    ) -> Result<(Self, SocketAddress), Error> {
         if self.shared.kind == SocketType::Datagram {
             return Err(ErrorCode::NotSupported.into());
         }
@@ -175,7 +202,7 @@ impl Socket {
         let mut turned_away = 0;
         loop {
             if let Some(arrived) = self.take_arrived() {
-                return self.connection(arrived);
+                return self.connection(arrived, guest());
             }
             let arrival = self.perform(Interest::READABLE, wait, |_| {
                 // Who looks whether somebody is there may let them in meanwhile.
@@ -188,12 +215,24 @@ impl Socket {
                 continue;
             };
             if let Some(admitted) = self.admit(arrival)? {
-                return self.connection(admitted);
+                return self.connection(admitted, guest());
             }
             turned_away += 1;
             wait.go_on(turned_away)?;
             // A crowd at the gate must not keep the thread from others.
             tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// Whether the policy would let a peer in who came to this listener. Nothing
+    /// comes of it, and so nothing goes on record.
+    pub fn admits(&self, peer: &SocketAddress) -> bool {
+        match peer {
+            SocketAddress::Inet(peer) => {
+                let request = self.accept_request(*peer);
+                request.is_ok_and(|request| self.shared.network.policy().check(request).is_ok())
+            }
+            SocketAddress::Unix(_) => self.admit_unix().is_some(),
         }
     }
 
@@ -284,6 +323,11 @@ impl Socket {
             shared: Arc::clone(&self.shared),
             timeout: self.timeout,
         }
+    }
+
+    /// What goes through the socket, for whoever does not keep it open by asking.
+    pub fn traffic(&self) -> Traffic {
+        Traffic::of(Arc::clone(&self.shared.account))
     }
 
     /// How long operations on this handle wait: none for ever, zero not at all.
@@ -522,21 +566,24 @@ impl Socket {
         }
     }
 
-    fn connection(&self, admitted: Admitted) -> Result<(Self, SocketAddress), Error> {
+    fn connection(
+        &self,
+        admitted: Admitted,
+        network: Network,
+    ) -> Result<(Self, SocketAddress), Error> {
         let Admitted { socket, peer, room } = admitted;
         let Shared {
             family,
             kind,
-            network,
             settings,
             ..
         } = &*self.shared;
         let settings = settings.lock().inherited(*family, &socket);
         let usage = Usage::new(room.socket);
-        let connection = Self::new(socket, *family, *kind, network.clone(), settings, usage);
+        let connection = Self::new(socket, *family, *kind, network, settings, usage);
         let account = &connection.shared.account;
         account.set_remote(peer.clone());
-        network.tell(Event::Accepted(Accepted {
+        connection.shared.network.tell(Event::Accepted(Accepted {
             socket: account.socket,
             listener: self.shared.account.socket,
             local: connection.local_address().ok().as_ref(),

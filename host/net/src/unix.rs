@@ -151,6 +151,21 @@ impl Socket {
         Ok(())
     }
 
+    /// Takes the place of another socket on the same OS socket, if the network
+    /// lets it listen there.
+    pub(crate) fn listen_beside_unix(&self, other: &Place) -> Result<(), Error> {
+        let (Some(Bound { asked, real }), Some(_)) = (other.bound.clone(), &other.listening) else {
+            return Err(ErrorCode::InvalidArgument.into());
+        };
+        let (kind, record) = (self.unix_kind(), self.record());
+        let permit = record.check(ListenUnix::new(kind, asked.clone()))?;
+        let _ = record.check(ListenUnix::new(kind, real.clone()))?;
+        let mut place = self.shared.unix.lock();
+        place.bound = Some(Bound { asked, real });
+        place.listening = Some(permit.into_request());
+        Ok(())
+    }
+
     pub(crate) async fn connect_unix(&self, remote: &Endpoint) -> Result<(), Error> {
         let (asked, permit, located) = self.locate_unix(remote)?;
         self.record().allow_both(&asked, &permit)?;

@@ -1,4 +1,5 @@
-//! The contract as wasmtime writes it down: the only `bindgen!` of the host.
+//! The contract as wasmtime writes it down: the only place of `bindgen!` on the
+//! host. What a component imports is the same whatever it exports.
 
 #![allow(
     missing_docs,
@@ -39,3 +40,39 @@ wasmtime::component::bindgen!({
     },
     require_store_data_send: true,
 });
+
+/// What is run for each connection.
+pub(crate) mod stream {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "stream-server",
+        exports: { default: async },
+        with: {
+            "portcullis:sockets/network": super::portcullis::sockets::network,
+            "portcullis:sockets/poll": super::portcullis::sockets::poll,
+            "portcullis:sockets/preopens": super::portcullis::sockets::preopens,
+            "portcullis:sockets/socket": super::portcullis::sockets::socket,
+            "portcullis:sockets/types": super::portcullis::sockets::types,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// What is run for each datagram.
+pub(crate) mod datagram {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "datagram-server",
+        exports: { default: async },
+        with: {
+            "portcullis:sockets/network": super::portcullis::sockets::network,
+            "portcullis:sockets/poll": super::portcullis::sockets::poll,
+            "portcullis:sockets/preopens": super::portcullis::sockets::preopens,
+            "portcullis:sockets/socket": super::portcullis::sockets::socket,
+            "portcullis:sockets/types": super::portcullis::sockets::types,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+        },
+        require_store_data_send: true,
+    });
+}

@@ -1,11 +1,14 @@
 //! The engine that compiles and runs guests, and the clock that interrupts
 //! them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use wasmtime::{Cache, CacheConfig, Config};
+
+use crate::pool::Pool;
+use crate::server::Bounds;
 
 /// How often a guest that computes without end lets others have the thread.
 const TICK: Duration = Duration::from_millis(10);
@@ -26,34 +29,76 @@ impl Engine {
     ///
     /// Where this machine cannot run wasmtime, or not start a thread.
     pub fn new() -> wasmtime::Result<Self> {
-        Self::start(None)
+        Self::builder().build()
     }
 
-    /// An engine that keeps compiled code in a folder, which it creates. The
-    /// folder must be writable by nobody whom the host does not trust: what is
-    /// in it is run.
+    /// An engine that is to be told more.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// An engine that keeps compiled code in a folder: see
+    /// [`EngineBuilder::cache`].
     ///
     /// # Errors
     ///
     /// Those of [`Engine::new`], and where the folder cannot be used.
     pub fn with_cache(folder: &Path) -> wasmtime::Result<Self> {
-        let mut config = CacheConfig::new();
-        config.with_directory(folder);
-        Self::start(Some(Cache::new(config)?))
+        Self::builder().cache(folder).build()
     }
 
     /// The engine beneath, to compile with it or to make a linker for it.
     pub fn as_wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
     }
+}
 
-    fn start(cache: Option<Cache>) -> wasmtime::Result<Self> {
+/// How an engine is to be.
+#[derive(Clone, Debug, Default)]
+pub struct EngineBuilder {
+    cache: Option<PathBuf>,
+    pool: Option<Pool>,
+}
+
+impl EngineBuilder {
+    /// Keeps compiled code in a folder, which is created. The folder must be
+    /// writable by nobody whom the host does not trust: what is in it is run.
+    #[must_use]
+    pub fn cache(mut self, folder: &Path) -> Self {
+        self.cache = Some(folder.to_owned());
+        self
+    }
+
+    /// Sets places for all instances of a server within these bounds aside at the
+    /// start, which makes an instance quickly. They take addresses (some 4 GiB
+    /// for each), and memory only when they are used.
+    #[must_use]
+    pub fn pool(mut self, bounds: &Bounds) -> Self {
+        self.pool = Some(Pool::new(bounds));
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    ///
+    /// Where this machine cannot run wasmtime, the folder cannot be used, a
+    /// thread cannot be started, or there are not addresses enough for the pool.
+    pub fn build(self) -> wasmtime::Result<Engine> {
+        let cache = self.cache.map(|folder| {
+            let mut config = CacheConfig::new();
+            config.with_directory(folder);
+            Cache::new(config)
+        });
         let mut config = Config::new();
-        config.cache(cache);
+        config.cache(cache.transpose()?);
         config.epoch_interruption(true);
         // The contract is synchronous functions only.
         config.concurrency_support(false);
-        let wasmtime = wasmtime::Engine::new(&config)?;
+        let wasmtime = match self.pool {
+            Some(pool) => pool.engine(config)?,
+            None => wasmtime::Engine::new(&config)?,
+        };
         let clock = wasmtime.weak();
         // Ends by itself when the last clone of the engine is gone.
         thread::Builder::new()
@@ -65,7 +110,7 @@ impl Engine {
                     thread::sleep(TICK);
                 }
             })?;
-        Ok(Self { wasmtime })
+        Ok(Engine { wasmtime })
     }
 }
 

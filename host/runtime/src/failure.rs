@@ -52,6 +52,14 @@ macro_rules! define_conversion {
                 }
             }
         }
+
+        impl From<types::ErrorCode> for ErrorCode {
+            fn from(code: types::ErrorCode) -> Self {
+                match code {
+                    $(types::ErrorCode::$code => Self::$code,)*
+                }
+            }
+        }
     };
 }
 
@@ -68,5 +76,12 @@ impl From<Error> for types::Error {
             code: error.code().into(),
             message,
         }
+    }
+}
+
+/// What a handler returned.
+impl From<types::Error> for Error {
+    fn from(error: types::Error) -> Self {
+        Self::new(error.code.into(), error.message)
     }
 }

@@ -64,25 +64,38 @@
 //! What is not here: decisions, which are made in `portcullis-policy`, and
 //! sockets, which are opened in `portcullis-net`.
 
+mod access_log;
 mod audit_log;
 mod bindings;
+mod compiled;
+mod component;
 mod ctx;
 mod engine;
 mod failure;
+mod handler;
 mod host;
+mod json_lines;
 mod linker;
+mod memory;
+mod one_line;
+mod pool;
 mod program;
+mod server;
+mod state;
 
+pub use access_log::AccessLog;
 pub use audit_log::AuditLog;
+pub use component::LoadError;
 pub use ctx::{Ctx, CtxView, View};
-pub use engine::Engine;
+pub use engine::{Engine, EngineBuilder};
 pub use failure::Failure;
+pub use handler::Handler;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
     Accepted, Allowed, Answer, Ask, Audit, AuditFailure, Closed, Connected, Consent, Denied,
     DnsResolver, Error, ErrorCode, Event, Family, Limited, LookedUp, Network, Opened, Pending,
     PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket, SocketAddress, SocketType,
-    SystemResolver, TableResolver, UnixAddress,
+    SystemResolver, TableResolver, Traffic, UnixAddress,
 };
 pub use portcullis_policy::{
     Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,
@@ -90,7 +103,11 @@ pub use portcullis_policy::{
     PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Step,
     TooComplex, Warning,
 };
-pub use program::{LoadError, Outcome, Program};
+pub use program::{Outcome, Program};
+pub use server::{
+    Bounds, Drained, Ending, ListenError, Log, Reuse, Served, Server, Service, TurnedAway, Visit,
+    WhenFull,
+};
 /// The wasmtime that this crate was built with.
 pub use wasmtime;
 /// The wasmtime-wasi that this crate was built with.

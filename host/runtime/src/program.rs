@@ -1,19 +1,18 @@
 //! A program: a `wasi:cli` command that may import the contract, ready to run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::{fs, io};
 
 use portcullis_net::AuditFailure;
 use tracing::{Instrument, debug, info, info_span};
-use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::p2::bindings::CommandPre;
-use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::ctx::{Ctx, CtxView, View};
+use crate::component::{self, LoadError, Reason};
+use crate::ctx::Ctx;
 use crate::engine::Engine;
-use crate::linker::add_to_linker;
+use crate::state::State;
 
 /// A compiled program with all its imports found. Each run is an instance of
 /// its own.
@@ -22,34 +21,6 @@ pub struct Program {
     command: CommandPre<State>,
     /// The file that it was read from, for the operator.
     name: Arc<str>,
-}
-
-/// Why a file is not a program that can be run.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {reason}", path.display())]
-pub struct LoadError {
-    path: PathBuf,
-    reason: Reason,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Reason {
-    #[error(
-        "is a core module, not a component; build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
-    )]
-    CoreModule,
-    #[error("does not compile: {0:#}")]
-    DoesNotCompile(wasmtime::Error),
-    #[error(
-        "does not export `wasi:cli/run`, so it is not a program; build it as a binary, not as a library"
-    )]
-    NoMain,
-    #[error("is not WebAssembly")]
-    NotWasm,
-    #[error("cannot be read: {0}")]
-    Unreadable(io::Error),
-    #[error("imports what this host does not have: {0:#}")]
-    UnknownImport(wasmtime::Error),
 }
 
 /// How a program ended.
@@ -72,32 +43,11 @@ impl Program {
     /// Where the file cannot be read, is not a component, imports what is
     /// neither WASI nor the contract, or has no `main`.
     pub fn load(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
-        Self::read(engine, path).map_err(|reason| LoadError {
-            path: path.to_owned(),
-            reason,
+        component::load(engine, path, |instance| {
+            let command = CommandPre::new(instance).map_err(|_| Reason::NoMain)?;
+            let name = path.display().to_string().into();
+            Ok(Self { command, name })
         })
-    }
-
-    fn read(engine: &Engine, path: &Path) -> Result<Self, Reason> {
-        let bytes = fs::read(path).map_err(Reason::Unreadable)?;
-        match bytes.get(..8) {
-            // The binary format's layer, after its magic and version: see
-            // Binary.md of the component model.
-            Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => {}
-            Some([b'\0', b'a', b's', b'm', ..]) => return Err(Reason::CoreModule),
-            _ => return Err(Reason::NotWasm),
-        }
-        let engine = engine.as_wasmtime();
-        let component = Component::new(engine, &bytes).map_err(Reason::DoesNotCompile)?;
-        let mut linker = Linker::new(engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(Reason::UnknownImport)?;
-        add_to_linker(&mut linker).map_err(Reason::UnknownImport)?;
-        let instance = linker
-            .instantiate_pre(&component)
-            .map_err(Reason::UnknownImport)?;
-        let command = CommandPre::new(instance).map_err(|_| Reason::NoMain)?;
-        let name = path.display().to_string().into();
-        Ok(Self { command, name })
     }
 
     /// Runs the program to its end, with `wasi` for everything but the network.
@@ -109,15 +59,11 @@ impl Program {
     /// Where no instance can be made, for lack of memory say. What the program
     /// itself does wrong is an [`Outcome`].
     pub async fn run(&self, wasi: WasiCtx, ctx: impl Into<Ctx>) -> wasmtime::Result<Outcome> {
-        let state = State {
-            wasi,
-            portcullis: ctx.into(),
-            table: ResourceTable::new(),
-        };
+        let state = State::new(wasi, ctx.into());
         let network = state.portcullis.network().clone();
         let span = info_span!("guest", program = &*self.name);
         let guest = async {
-            let outcome = self.run_in(Store::new(self.command.engine(), state)).await;
+            let outcome = self.run_in(state.into_store(self.command.engine())).await;
             // The guest's sockets are closed, and the audit has heard of that as well.
             let outcome = match network.audit_failure() {
                 Some(failure) => Ok(Outcome::Unaudited(failure.clone())),
@@ -135,8 +81,6 @@ impl Program {
     }
 
     async fn run_in(&self, mut store: Store<State>) -> wasmtime::Result<Outcome> {
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
         let instance = match self.command.instantiate_async(&mut store).await {
             Ok(instance) => instance,
             Err(error) if error.is::<Trap>() => return Ok(Outcome::Trap(error)),
@@ -157,29 +101,5 @@ impl Program {
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Program").finish_non_exhaustive()
-    }
-}
-
-struct State {
-    wasi: WasiCtx,
-    portcullis: Ctx,
-    table: ResourceTable,
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
-    }
-}
-
-impl View for State {
-    fn portcullis(&mut self) -> CtxView<'_> {
-        CtxView {
-            ctx: &mut self.portcullis,
-            table: &mut self.table,
-        }
     }
 }

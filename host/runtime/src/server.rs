@@ -1,0 +1,307 @@
+//! A server: listens, and has each connection and each datagram served by an
+//! instance of its own. It must not decide who may come: the policy does.
+
+mod bounds;
+mod crew;
+mod drain;
+mod gate;
+mod listener;
+mod log;
+mod meter;
+mod peers;
+mod service;
+mod turn;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use portcullis_net::{AuditFailure, PreopenError, Socket, SocketAddress};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::Instant;
+
+pub use bounds::{Bounds, Reuse, WhenFull};
+pub use drain::Drained;
+use gate::Gate;
+use listener::Listener;
+pub use log::{Ending, Log, Served, TurnedAway, Visit};
+use peers::Peers;
+pub use service::Service;
+use service::{Duty, Generation};
+
+/// Serves connections and datagrams, each with an instance of a handler: what
+/// `inetd` is for processes. A trap, an endless loop or a memory hog ends its
+/// own connection and nothing else.
+///
+/// Clones are the same server. It serves from [`Server::listen`] to
+/// [`Server::drain`]; it takes a tokio runtime, and uses all the threads that
+/// this has.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use std::time::Duration;
+///
+/// use portcullis::{Bounds, Engine, Handler, Network, Policy, Server, Service};
+///
+/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+/// let handler = Handler::load(&Engine::new()?, Path::new("echo.wasm"))?;
+/// // What each instance may do besides serving: nothing.
+/// let service = Service::new(handler, Network::new(Policy::default()));
+/// let server = Server::new(service, Bounds::default(), ());
+/// let address = server.listen("tcp://127.0.0.1:0 from loopback").await?;
+/// println!("serving at {address}");
+/// tokio::signal::ctrl_c().await?;
+/// server.drain(Duration::from_secs(30)).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// Why a server does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The handler has nothing for connections.
+    #[error("{0} serves no connections: it does not export `portcullis:sockets/stream-handler`")]
+    NoStreamHandler(String),
+    /// The handler has nothing for datagrams.
+    #[error("{0} serves no datagrams: it does not export `portcullis:sockets/datagram-handler`")]
+    NoDatagramHandler(String),
+    /// The socket cannot be opened, or not within the new policy.
+    #[error(transparent)]
+    Open(#[from] PreopenError),
+}
+
+pub(crate) struct Shared {
+    bounds: Bounds,
+    log: Arc<dyn Log>,
+    room: Arc<Semaphore>,
+    peers: Arc<Peers>,
+    numbers: AtomicU64,
+    live: Mutex<HashMap<u64, Live>>,
+    serving: tokio::sync::Mutex<Serving>,
+    failure: watch::Sender<Option<AuditFailure>>,
+}
+
+/// Somebody who is served.
+struct Live {
+    listener: Arc<str>,
+    peer: SocketAddress,
+    task: AbortHandle,
+}
+
+/// What is served with, and where.
+struct Serving {
+    generation: Generation,
+    listening: Vec<Listening>,
+    /// Until when they are served who have come, once nobody else is let in.
+    closing: watch::Sender<Option<Instant>>,
+    ending: drain::Ending,
+}
+
+/// A listener and the loop that lets in who comes to it.
+struct Listening {
+    endpoint: Arc<str>,
+    socket: Socket,
+    /// Ends with how many it has let in and could not have served.
+    task: JoinHandle<usize>,
+}
+
+impl Server {
+    /// A server that does not listen yet, and tells `log` of whom it serves; `()`
+    /// will do.
+    pub fn new(service: Service, bounds: Bounds, log: impl Log + 'static) -> Self {
+        let serving = Serving {
+            generation: Generation::new(service, &bounds),
+            listening: Vec::new(),
+            closing: watch::Sender::default(),
+            ending: drain::Ending::default(),
+        };
+        let room = usize::try_from(bounds.connections).unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            shared: Arc::new(Shared {
+                room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))),
+                bounds,
+                log: Arc::new(log),
+                peers: Arc::default(),
+                numbers: AtomicU64::default(),
+                live: Mutex::default(),
+                serving: tokio::sync::Mutex::new(serving),
+                failure: watch::Sender::default(),
+            }),
+        }
+    }
+
+    /// Listens where a grant says, and serves whoever comes there and is within
+    /// its `from` range: `tcp://127.0.0.1:8080 from loopback`,
+    /// `udp://127.0.0.1:5353`, `unix:/run/app.sock`. It takes no other grant, but
+    /// denies and ceilings of the service's policy hold.
+    ///
+    /// Tells where it listens.
+    ///
+    /// # Errors
+    ///
+    /// Where the handler has nothing for such a socket, the text is not a grant
+    /// to listen at one endpoint, or the socket cannot be opened.
+    pub async fn listen(&self, endpoint: &str) -> Result<SocketAddress, ListenError> {
+        let grant = match endpoint.starts_with("listen ") {
+            true => endpoint.to_owned(),
+            false => format!("listen {endpoint}"),
+        };
+        let mut serving = self.shared.serving.lock().await;
+        let socket = serving.generation.network.preopen(&grant).await?;
+        let address = socket.local_address().map_err(PreopenError::Open)?;
+        let duty = serving.generation.duty(&socket)?;
+        let endpoint = Arc::from(grant.strip_prefix("listen ").unwrap_or(&grant));
+        let task = self.begin(&serving, &endpoint, socket.duplicate(), duty);
+        serving.listening.push(Listening {
+            endpoint,
+            socket,
+            task,
+        });
+        Ok(address)
+    }
+
+    /// Serves with something else from now on. Those who are served already keep
+    /// what they have; with `drop_denied` those whom the new policy would not let
+    /// in are dropped. Nobody who comes meanwhile is lost.
+    ///
+    /// # Errors
+    ///
+    /// Where the new service cannot be served at one of the endpoints. Then all
+    /// is as it was.
+    pub async fn replace(&self, service: Service, drop_denied: bool) -> Result<(), ListenError> {
+        let generation = Generation::new(service, &self.shared.bounds);
+        let mut serving = self.shared.serving.lock().await;
+        let again = serving.listening.iter().map(|listening| {
+            let (network, endpoint) = (&generation.network, &listening.endpoint);
+            let socket = network.preopen_again(endpoint, &listening.socket)?;
+            let duty = generation.duty(&socket)?;
+            Ok((Arc::clone(endpoint), socket, duty))
+        });
+        let again = again.collect::<Result<Vec<_>, ListenError>>()?;
+        for listening in serving.listening.drain(..) {
+            listening.task.abort();
+        }
+        for (endpoint, socket, duty) in again {
+            if drop_denied {
+                self.shared.drop_denied(&endpoint, &socket);
+            }
+            let task = self.begin(&serving, &endpoint, socket.duplicate(), duty);
+            serving.listening.push(Listening {
+                endpoint,
+                socket,
+                task,
+            });
+        }
+        serving.generation = generation;
+        Ok(())
+    }
+
+    /// How many are served right now.
+    pub fn connections(&self) -> usize {
+        self.shared.live().len()
+    }
+
+    /// Waits until something that an instance did could not be recorded by the
+    /// network's audit. Whoever runs the server is to end it then.
+    pub async fn audit_failure(&self) -> AuditFailure {
+        let mut failure = self.shared.failure.subscribe();
+        loop {
+            if let Some(failure) = failure.borrow_and_update().clone() {
+                return failure;
+            }
+            // The sender is as old as this.
+            if failure.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Begins to let in who comes to a socket.
+    fn begin(
+        &self,
+        serving: &Serving,
+        endpoint: &Arc<str>,
+        socket: Socket,
+        duty: Duty,
+    ) -> JoinHandle<usize> {
+        let gate = Gate {
+            shared: Arc::clone(&self.shared),
+            endpoint: Arc::clone(endpoint),
+        };
+        let listener = Listener {
+            gate,
+            socket,
+            closing: serving.closing.subscribe(),
+        };
+        match duty {
+            Duty::Connections(crew) => tokio::spawn(listener.accept(crew)),
+            Duty::Datagrams(crew) => tokio::spawn(listener.receive(crew)),
+        }
+    }
+}
+
+impl Shared {
+    /// A number that nobody else has.
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Has somebody served, who can be dropped meanwhile.
+    fn spawn(
+        &self,
+        number: u64,
+        listener: Arc<str>,
+        peer: SocketAddress,
+        turn: impl Future<Output = ()> + Send + 'static,
+    ) {
+        // Whoever is done at once waits to be forgotten until they are known.
+        let mut live = self.live();
+        let task = tokio::spawn(turn).abort_handle();
+        live.insert(
+            number,
+            Live {
+                listener,
+                peer,
+                task,
+            },
+        );
+    }
+
+    fn forget(&self, number: u64) {
+        self.live().remove(&number);
+    }
+
+    /// Drops those whom a listener would not let in.
+    fn drop_denied(&self, endpoint: &str, listener: &Socket) {
+        self.drop_live(|live| &*live.listener == endpoint && !listener.admits(&live.peer));
+    }
+
+    fn drop_live(&self, which: impl Fn(&Live) -> bool) -> usize {
+        let live = self.live();
+        let dropped = live.values().filter(|live| which(live));
+        dropped.map(|live| live.task.abort()).count()
+    }
+
+    fn fail(&self, failure: AuditFailure) {
+        self.failure.send_replace(Some(failure));
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<u64, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("bounds", &self.shared.bounds)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! How much a server and each of its instances may take.
+
+use std::time::Duration;
+
+/// What a server keeps within. Whatever is reached, only the connection that
+/// reaches it is concerned.
+///
+/// Limits on sockets, bytes and bandwidth are the policy's
+/// ([`Limits`](crate::Limits)), and count for each instance on its own.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// How many connections and datagrams are served at once. 1024 unless set.
+    pub connections: u32,
+    /// What becomes of those who come when as many are served.
+    pub when_full: WhenFull,
+    /// How many connections one address may have at once: an IPv4 address, or an
+    /// IPv6 network of 64 bits, which is what one customer has. No bound unless
+    /// set. Unix sockets have no addresses and are not counted.
+    pub connections_per_peer: Option<u32>,
+    /// How many bytes the linear memories of an instance may take in all. More
+    /// is refused, as on a machine without any left. 64 MiB unless set.
+    pub memory: usize,
+    /// For how long an instance may compute for one connection. What it waits
+    /// does not count. Looked at when it waits, and at every tick of the
+    /// engine's clock (10 ms). 10 s unless set.
+    pub cpu_time: Duration,
+    /// For how long a connection may last. No bound unless set.
+    pub time: Option<Duration>,
+    /// For how long nothing may go through a connection, within an eighth. No
+    /// bound unless set.
+    pub idle_time: Option<Duration>,
+    /// Whether the next connection gets an instance that has served.
+    pub reuse: Reuse,
+}
+
+/// What becomes of those who come while as many are served as may be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum WhenFull {
+    /// They wait in the queue of the operating system, as long as that has room.
+    #[default]
+    Wait,
+    /// They are reset, and a datagram is dropped.
+    Refuse,
+}
+
+/// Whether an instance is kept for others when it has served one connection.
+///
+/// What a kept instance knows of one peer it may tell the next: its memory, its
+/// sockets, the names that it looked up and the limits that it used up are
+/// those of all whom it served. It serves one at a time all the same.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reuse {
+    /// Each connection has an instance of its own.
+    #[default]
+    Never,
+    /// An instance serves so many, one after the other.
+    Times(u32),
+    /// An instance serves until it traps, or there is another handler or policy.
+    Always,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            when_full: WhenFull::default(),
+            connections_per_peer: None,
+            memory: 64 << 20,
+            cpu_time: Duration::from_secs(10),
+            time: None,
+            idle_time: None,
+            reuse: Reuse::default(),
+        }
+    }
+}
+
+impl Reuse {
+    /// Whether an instance that has served so many may serve another.
+    pub(crate) fn goes_on(self, served: u32) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Times(times) => served < times,
+            Self::Always => true,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The instances of a handler: made when somebody comes, and kept afterwards
+//! where the server is told to.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use portcullis_net::{Network, Socket, SocketAddress};
+use wasmtime::Store;
+
+use super::bounds::{Bounds, Reuse};
+use crate::bindings::datagram::{DatagramServer, DatagramServerPre};
+use crate::bindings::portcullis::sockets::types;
+use crate::bindings::stream::{StreamServer, StreamServerPre};
+use crate::ctx::Ctx;
+use crate::memory::Memory;
+use crate::state::{MakeWasi, State};
+
+/// What a handler exports.
+pub(crate) trait Export: Sized + Send + Sync + 'static {
+    /// The component before it is instantiated.
+    type Pre: Send + Sync;
+    /// What it is called with.
+    type Input: Send;
+    /// What it returns.
+    type Output: Send;
+
+    /// The engine that it was compiled for.
+    fn engine(pre: &Self::Pre) -> &wasmtime::Engine;
+
+    /// Makes an instance in a store.
+    fn instantiate(
+        pre: &Self::Pre,
+        store: &mut Store<State>,
+    ) -> impl Future<Output = wasmtime::Result<Self>> + Send;
+
+    /// Has it serve.
+    fn call(
+        &self,
+        store: &mut Store<State>,
+        input: Self::Input,
+    ) -> impl Future<Output = wasmtime::Result<Result<Self::Output, types::Error>>> + Send;
+}
+
+impl Export for StreamServer {
+    type Pre = StreamServerPre<State>;
+    type Input = (Socket, SocketAddress);
+    type Output = ();
+
+    fn engine(pre: &Self::Pre) -> &wasmtime::Engine {
+        pre.engine()
+    }
+
+    async fn instantiate(pre: &Self::Pre, store: &mut Store<State>) -> wasmtime::Result<Self> {
+        pre.instantiate_async(store).await
+    }
+
+    async fn call(
+        &self,
+        store: &mut Store<State>,
+        (connection, peer): Self::Input,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        let connection = store.data_mut().table.push(connection)?;
+        let handler = self.portcullis_sockets_stream_handler();
+        handler.call_handle(store, connection, &peer.into()).await
+    }
+}
+
+impl Export for DatagramServer {
+    type Pre = DatagramServerPre<State>;
+    type Input = (Vec<u8>, SocketAddress);
+    type Output = Vec<Vec<u8>>;
+
+    fn engine(pre: &Self::Pre) -> &wasmtime::Engine {
+        pre.engine()
+    }
+
+    async fn instantiate(pre: &Self::Pre, store: &mut Store<State>) -> wasmtime::Result<Self> {
+        pre.instantiate_async(store).await
+    }
+
+    async fn call(
+        &self,
+        store: &mut Store<State>,
+        (datagram, peer): Self::Input,
+    ) -> wasmtime::Result<Result<Vec<Vec<u8>>, types::Error>> {
+        let handler = self.portcullis_sockets_datagram_handler();
+        handler.call_handle(store, &datagram, &peer.into()).await
+    }
+}
+
+/// The instances of one handler under one policy.
+pub(crate) struct Crew<E: Export> {
+    pre: E::Pre,
+    network: Network,
+    make_wasi: MakeWasi,
+    memory: usize,
+    reuse: Reuse,
+    idle: Mutex<Vec<Instance<E>>>,
+}
+
+/// An instance in its store, once it has been made.
+pub(crate) struct Instance<E> {
+    store: Store<State>,
+    exports: Option<E>,
+    served: u32,
+}
+
+impl<E: Export> Crew<E> {
+    pub(crate) fn new(pre: E::Pre, network: Network, make_wasi: MakeWasi, bounds: &Bounds) -> Self {
+        Self {
+            pre,
+            network,
+            make_wasi,
+            memory: bounds.memory,
+            reuse: bounds.reuse,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Finds whoever is to serve: an instance that was kept, or the store for a
+    /// new one.
+    pub(crate) fn instance(&self) -> Instance<E> {
+        if let Some(kept) = self.idle().pop() {
+            return kept;
+        }
+        let ctx = Ctx::new(self.network.clone());
+        let state = State::bounded(&self.make_wasi, ctx, self.memory);
+        Instance {
+            store: state.into_store(E::engine(&self.pre)),
+            exports: None,
+            served: 0,
+        }
+    }
+
+    /// Has back an instance that has served, for the next or for nobody.
+    pub(crate) fn have_back(&self, mut instance: Instance<E>) {
+        instance.served = instance.served.saturating_add(1);
+        if self.reuse.goes_on(instance.served) {
+            self.idle().push(instance);
+        }
+    }
+
+    /// Has back one that nobody came for.
+    pub(crate) fn have_back_unused(&self, instance: Instance<E>) {
+        if instance.exports.is_some() {
+            self.idle().push(instance);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Instance<E>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<E: Export> Instance<E> {
+    /// The network that it acts on.
+    pub(crate) fn network(&self) -> &Network {
+        self.store.data().portcullis.network()
+    }
+
+    /// How much memory it has, and how that is bounded.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.store.data().memory
+    }
+
+    /// Has it serve, and says how long it took to make it, if it had to be made.
+    pub(crate) async fn serve(
+        &mut self,
+        crew: &Crew<E>,
+        input: E::Input,
+        instantiation: &mut Option<Duration>,
+    ) -> Result<Result<E::Output, types::Error>, Failed> {
+        let exports = match &self.exports {
+            Some(exports) => exports,
+            None => {
+                let began = Instant::now();
+                let made = E::instantiate(&crew.pre, &mut self.store).await;
+                *instantiation = Some(began.elapsed());
+                self.exports.insert(made.map_err(Failed::ToBegin)?)
+            }
+        };
+        let called = exports.call(&mut self.store, input).await;
+        called.map_err(Failed::Within)
+    }
+}
+
+/// Why an instance did not return.
+pub(crate) enum Failed {
+    /// It could not be made, or trapped while it was.
+    ToBegin(wasmtime::Error),
+    /// It trapped, or exited.
+    Within(wasmtime::Error),
+}

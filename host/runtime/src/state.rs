@@ -1,0 +1,94 @@
+//! What the store of an instance keeps.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::ctx::{Ctx, CtxView, View};
+use crate::memory::Memory;
+
+/// Makes the rest of an instance's world: everything but the network.
+pub(crate) type MakeWasi = Arc<dyn Fn() -> WasiCtx + Send + Sync>;
+
+/// What belongs to one instance.
+pub(crate) struct State {
+    wasi: Wasi,
+    pub(crate) portcullis: Ctx,
+    pub(crate) table: ResourceTable,
+    pub(crate) memory: Memory,
+}
+
+/// Most handlers never ask for it, and it is not cheap: it is made when somebody
+/// does.
+struct Wasi {
+    made: Option<WasiCtx>,
+    make: MakeWasi,
+}
+
+impl State {
+    /// For a guest with `wasi`.
+    pub(crate) fn new(wasi: WasiCtx, portcullis: Ctx) -> Self {
+        let wasi = Wasi {
+            made: Some(wasi),
+            make: Arc::new(|| WasiCtx::builder().build()),
+        };
+        Self::with(wasi, portcullis, Memory::new(usize::MAX))
+    }
+
+    /// For a guest whose WASI is made when it is first used, within some memory.
+    pub(crate) fn bounded(make_wasi: &MakeWasi, portcullis: Ctx, memory: usize) -> Self {
+        let wasi = Wasi {
+            made: None,
+            make: Arc::clone(make_wasi),
+        };
+        Self::with(wasi, portcullis, Memory::new(memory))
+    }
+
+    fn with(wasi: Wasi, portcullis: Ctx, memory: Memory) -> Self {
+        Self {
+            wasi,
+            portcullis,
+            table: ResourceTable::new(),
+            memory,
+        }
+    }
+
+    /// A store for it, whose guest lets others have the thread at every tick of
+    /// the engine's clock.
+    pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+        let mut store = Store::new(engine, self);
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let Wasi { made, make } = &mut self.wasi;
+        let ctx = made.get_or_insert_with(|| make());
+        WasiCtxView {
+            ctx,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl View for State {
+    fn portcullis(&mut self) -> CtxView<'_> {
+        CtxView {
+            ctx: &mut self.portcullis,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
