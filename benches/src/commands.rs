@@ -16,14 +16,14 @@ use crate::{chart, document, note, report, result, round};
 /// Does what the options say.
 pub(crate) fn bench(words: &[&str]) -> Result<()> {
     let options = Options::parse(words)?;
+    let folder = &options.out;
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let results = match &options.from {
         Some(path) => Results::read(path)?,
         None => measure(&options)?,
     };
     let table = report::markdown(&results);
     result(&table);
-    let folder = &options.out;
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     results.write(&folder.join("results.json"))?;
     write(&folder.join("table.md"), &table)?;
     let chart = chart::svg(&results)?;
@@ -37,7 +37,7 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
 
 fn measure(options: &Options) -> Result<Results> {
     let machine = Machine::this();
-    let programs = Programs::find()?;
+    let programs = Programs::find(&options.out)?;
     let placement = Placement::take(options.pin)?;
     note(&placement.to_string());
     allow_descriptors()?;

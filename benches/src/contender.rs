@@ -24,6 +24,8 @@ pub(crate) enum Contender {
     Guest,
     /// A guest with a task for each connection.
     GuestAsync,
+    /// A handler, of which each connection and each datagram has an instance.
+    Serve,
     /// A guest on wasmtime's own sockets.
     Wasi,
     /// Python's `socketserver`, a thread for each connection.
@@ -43,13 +45,16 @@ pub(crate) struct Programs {
     portcullis: PathBuf,
     guests: PathBuf,
     python: PathBuf,
+    /// What servers say is kept here.
+    pub(crate) log: PathBuf,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Native,
         Self::Guest,
         Self::GuestAsync,
+        Self::Serve,
         Self::Wasi,
         Self::Python,
     ];
@@ -60,6 +65,7 @@ impl Contender {
             Self::Native => "native",
             Self::Guest => "guest",
             Self::GuestAsync => "guest-async",
+            Self::Serve => "serve",
             Self::Wasi => "wasi",
             Self::Python => "python",
         }
@@ -71,6 +77,7 @@ impl Contender {
             Self::Native => "native tokio",
             Self::Guest => "guest",
             Self::GuestAsync => "guest, async",
+            Self::Serve => "serve",
             Self::Wasi => "wasi:sockets",
             Self::Python => "Python",
         }
@@ -79,7 +86,7 @@ impl Contender {
     /// Whether it serves several connections at a time.
     pub(crate) fn is_concurrent(self) -> bool {
         match self {
-            Self::Native | Self::GuestAsync | Self::Wasi | Self::Python => true,
+            Self::Native | Self::GuestAsync | Self::Serve | Self::Wasi | Self::Python => true,
             Self::Guest => false,
         }
     }
@@ -112,6 +119,18 @@ impl Contender {
             (Self::GuestAsync, Protocol::Tcp) => {
                 programs.guest("bench-echo-async", protocol, address)
             }
+            (Self::Serve, _) => {
+                let handler = match protocol {
+                    Protocol::Tcp => "echo-handler",
+                    Protocol::Udp => "bench-echo-udp-handler",
+                };
+                let mut command = Command::new(&programs.portcullis);
+                command.arg("serve").arg(programs.component(handler));
+                command.arg("--listen");
+                command.arg(format!("{}://{address} from loopback", protocol.scheme()));
+                command.args(["--workers", &workers.to_string()]);
+                command
+            }
             (Self::Wasi, _) => {
                 let guest = match protocol {
                     Protocol::Tcp => "bench-wasi-echo",
@@ -127,7 +146,9 @@ impl Contender {
                 command
             }
         };
-        command.args([address.to_string(), buffer.to_string()]);
+        if self != Self::Serve {
+            command.args([address.to_string(), buffer.to_string()]);
+        }
         if self == Self::Native {
             command.arg(workers.to_string());
         }
@@ -149,7 +170,7 @@ impl Contender {
                 Some(command)
             }
             // It starts as the other guest does; and the stock command is not here.
-            Self::GuestAsync | Self::Wasi => None,
+            Self::GuestAsync | Self::Serve | Self::Wasi => None,
         }
     }
 }
@@ -164,8 +185,9 @@ impl Protocol {
 }
 
 impl Programs {
-    /// Finds them: the command beside this program, where cargo put both.
-    pub(crate) fn find() -> Result<Self> {
+    /// Finds them: the command beside this program, where cargo put both. What
+    /// servers say goes into a folder.
+    pub(crate) fn find(log: &Path) -> Result<Self> {
         let own = std::env::current_exe()?;
         let portcullis = own.with_file_name("portcullis");
         let guests = std::env::var_os(GUESTS)
@@ -175,6 +197,7 @@ impl Programs {
             portcullis,
             guests: guests.into(),
             python: python()?,
+            log: log.join("server.log"),
         };
         let guest = programs.component("bench-echo");
         for file in [&programs.portcullis, &guest] {

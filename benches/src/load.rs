@@ -7,6 +7,7 @@ mod latency;
 mod round_trip;
 mod throughput;
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -120,9 +121,12 @@ impl Load {
             | Self::Datagrams
             | Self::Idle => BUFFER,
         };
-        let server = Server::start(contender, programs, placement, self.protocol(), buffer)?;
-        self.put_on(&server, options)
-            .with_context(|| format!("{} on {}", self.name(), contender.title()))
+        Server::start(contender, programs, placement, self.protocol(), buffer)
+            .and_then(|server| self.put_on(&server, options))
+            .with_context(|| {
+                let said = fs::read_to_string(&programs.log).unwrap_or_default();
+                format!("{} on {}\n{said}", self.name(), contender.title())
+            })
     }
 
     fn put_on(self, server: &Server, options: &Options) -> Result<Outcome> {

@@ -14,7 +14,7 @@ usage: cargo xtask bench [option …]
   --rounds N            how often everything is measured (5)
   --slice SECONDS       how long each load lasts in a round (1)
   --rate N              requests a second of the open loop (5000)
-  --idle N              idle connections (1000)
+  --idle N              idle connections (1000, which is also the most)
   --only LOAD,…         these alone, by the beginning of their names: round-trip, crowd,
                         latency, throughput, connections, datagrams, idle, cold-start,
                         instantiate, policy
@@ -24,6 +24,9 @@ usage: cargo xtask bench [option …]
   --from FILE           show a results.json, and measure nothing
   --write-docs          put the table and the chart into docs/
 ";
+
+/// `serve` has 1024 connections at a time, unless it is told otherwise.
+const MOST_IDLE: usize = 1000;
 
 /// What a run is asked to do.
 pub(crate) struct Options {
@@ -50,7 +53,7 @@ impl Options {
             slice: Duration::from_secs(1),
             warm_up: Duration::from_millis(200),
             rate: 5000,
-            idle: 1000,
+            idle: MOST_IDLE,
             only: Vec::new(),
             contenders: Contender::ALL.to_vec(),
             pin: true,
@@ -74,7 +77,7 @@ impl Options {
                         Duration::try_from_secs_f64(seconds).with_context(|| word.to_owned())?;
                 }
                 "--rate" => options.rate = number(word, value()?)?,
-                "--idle" => options.idle = usize::try_from(number(word, value()?)?)?,
+                "--idle" => options.idle = usize::try_from(number(word, value()?)?)?.min(MOST_IDLE),
                 "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
                 "--contenders" => options.contenders = contenders(value()?)?,
                 "--no-pin" => options.pin = false,

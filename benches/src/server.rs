@@ -1,5 +1,6 @@
 //! A server that runs, in a process of its own, for as long as the value lives.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -38,6 +39,7 @@ impl Server {
             .confined(&command)?
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(File::create(&programs.log).context("no place for what servers say")?)
             .spawn()
             .with_context(|| format!("cannot start {command:?}"))?;
         let mut server = Self { process, address };

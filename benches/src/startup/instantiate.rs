@@ -5,15 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use portcullis::wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
-use portcullis::wasmtime::{
-    self, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
-};
+use portcullis::wasmtime::{self, Store};
 use portcullis::wasmtime_wasi::p2::add_to_linker_async;
 use portcullis::wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use portcullis::{Ctx, CtxView, Network, Policy, View};
+use portcullis::{Bounds, Ctx, CtxView, Engine, Network, Policy, View};
 
 /// What is instantiated.
-pub(super) const COMPONENT: &str = "bench-echo";
+pub(super) const COMPONENT: &str = "echo-handler";
 
 /// Instances between two looks at the clock, after as many that do not count.
 const BATCH: u32 = 100;
@@ -21,7 +19,9 @@ const BATCH: u32 = 100;
 /// Where an instance's memory and tables come from.
 #[derive(Clone, Copy)]
 pub(super) enum Allocation {
+    /// Whatever the system gives, as for a program.
     OnDemand,
+    /// Places set aside at the start, as for a server.
     Pooling,
 }
 
@@ -62,19 +62,15 @@ async fn average(
     allocation: Allocation,
     time: Duration,
 ) -> wasmtime::Result<f64> {
-    let mut config = Config::new();
-    // As the library's own engine has it.
-    config.epoch_interruption(true);
-    config.concurrency_support(false);
-    if let Allocation::Pooling = allocation {
-        let pool = PoolingAllocationConfig::default();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    }
-    let engine = Engine::new(&config)?;
-    let mut linker = Linker::<State>::new(&engine);
+    let engine = match allocation {
+        Allocation::OnDemand => Engine::new()?,
+        Allocation::Pooling => Engine::builder().pool(&Bounds::default()).build()?,
+    };
+    let engine = engine.as_wasmtime();
+    let mut linker = Linker::<State>::new(engine);
     add_to_linker_async(&mut linker)?;
     portcullis::add_to_linker(&mut linker)?;
-    let instance = linker.instantiate_pre(&Component::from_file(&engine, component)?)?;
+    let instance = linker.instantiate_pre(&Component::from_file(engine, component)?)?;
     let network = Network::new(Policy::default());
     batch(&instance, &network).await?;
     let until = Instant::now() + time;
@@ -98,6 +94,7 @@ async fn batch(instance: &InstancePre<State>, network: &Network) -> wasmtime::Re
         let started = Instant::now();
         let mut store = Store::new(instance.engine(), state);
         store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
         instance.instantiate_async(&mut store).await?;
         spent += started.elapsed();
     }
