@@ -18,7 +18,8 @@ use crate::metrics::MetricsAddress;
 /// to serve takes no grant. What one does wrong ends its own connection.
 ///
 /// SIGTERM and SIGINT end it when all are served who have come, SIGHUP reads the
-/// policy and the handler anew.
+/// policy and the handler anew, SIGUSR2 has the command as it is installed by then
+/// take over. Exits with 0, and with 1 if connections had to be dropped at the end.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: portcullis serve handler.wasm --listen tcp://127.0.0.1:8080")]
 pub(crate) struct ServeArguments {
@@ -27,7 +28,9 @@ pub(crate) struct ServeArguments {
     pub(crate) guest: GuestArguments,
 
     /// Listen there: `tcp://127.0.0.1:8080`, `tcp://*:80 from private`,
-    /// `udp://127.0.0.1:5353`, `unix:/run/app.sock`.
+    /// `udp://127.0.0.1:5353`, `unix:/run/app.sock`; at sockets that systemd
+    /// passes, `systemd` or by name `systemd:web from private`; at a socket that is
+    /// open, `fd:3`.
     ///
     /// Who is not within the `from` range is reset before there is an instance.
     #[arg(long, value_name = "ENDPOINT", required = true)]
@@ -40,6 +43,10 @@ pub(crate) struct ServeArguments {
     /// How long whoever has come is served after SIGTERM, before they are dropped.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) drain_timeout: Duration,
+
+    /// How long the process that is to take over (SIGUSR2) may take until it serves.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) restart_timeout: Duration,
 
     /// When the policy is read anew, drop connections that the new one would not
     /// let in. Else they last as they began.
