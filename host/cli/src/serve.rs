@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use portcullis::Server;
+use portcullis::{ListenError, Server};
 
 use crate::arguments::ServeArguments;
 use crate::complaints::say;
 use crate::exit::Exit;
 use crate::metrics::Stage;
 use house::House;
-use inherited::Inherited;
+pub(crate) use inherited::Inherited;
 use listening::Listening;
 use restart::Executable;
 use signals::{Asked, Signals};
@@ -50,7 +50,7 @@ async fn operate(
     mut inherited: Inherited,
     executable: Executable,
 ) -> Result<Exit> {
-    let house = Arc::new(House::new(arguments)?);
+    let house = Arc::new(House::new(arguments, &mut inherited)?);
     // From before anybody is told that it serves.
     let mut signals = Signals::new()?;
     let server = Server::new(
@@ -58,7 +58,11 @@ async fn operate(
         house.arguments.bounds.bounds(),
         house.watch.log(),
     );
-    let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await?;
+    let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
+    let listening = match listening {
+        Err(error) => return not_begun(error),
+        Ok(listening) => listening,
+    };
     match inherited.predecessor() {
         // Which then tells the service manager.
         Some(predecessor) => predecessor.tell_ready()?,
@@ -102,6 +106,18 @@ async fn operate(
     })
 }
 
+/// How it ends where it could not listen.
+fn not_begun(error: anyhow::Error) -> Result<Exit> {
+    let cause = error.downcast_ref().and_then(ListenError::audit_failure);
+    match cause {
+        Some(_) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            Ok(Exit::Unaudited)
+        }
+        None => Err(error),
+    }
+}
+
 /// Who does what the operator asks for while it serves.
 struct Operator<'a> {
     house: &'a Arc<House>,
@@ -142,8 +158,13 @@ impl Operator<'_> {
         systemd::status("is about to be taken over");
         let patience = self.house.arguments.restart_timeout;
         let sockets = self.listening.sockets(self.server).await;
+        let watching = self.house.watch.sockets();
+        let sockets = sockets.and_then(|sockets| Ok((sockets, watching?)));
         let successor = match sockets {
-            Ok(sockets) => self.executable.take_over(sockets, patience).await,
+            Ok((mut sockets, watching)) => {
+                sockets.extend(watching);
+                self.executable.take_over(sockets, patience).await
+            }
             Err(error) => Err(error),
         };
         match successor {

@@ -1,6 +1,7 @@
 //! Who watches a server: its access log, its metrics, and what is told on
 //! standard error. It must not be what a server ends with.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,6 +14,10 @@ use crate::complaints::{Complaints, say};
 use crate::metrics::endpoint::Endpoint;
 use crate::metrics::{Metrics, Stage};
 use crate::run;
+use crate::serve::Inherited;
+
+/// What a successor knows the socket of the metrics by.
+const METRICS: &str = "metrics=";
 
 /// All who watch a server.
 #[derive(Debug)]
@@ -20,14 +25,17 @@ pub(crate) struct Watch {
     access_log: Option<AccessLog>,
     complaints: Complaints,
     metrics: Option<Metrics>,
+    /// The socket of the metrics, for a process that is to take over.
+    socket: Option<OwnedFd>,
     /// What no instance may do, so that none reaches the metrics.
     denies: Vec<String>,
 }
 
 impl Watch {
     /// Opens what the arguments ask for, and answers at the address of the
-    /// metrics from now on. In a runtime.
-    pub(crate) fn open(arguments: &ServeArguments) -> Result<Self> {
+    /// metrics from now on: with the socket of the process that this one takes over
+    /// from, if it has one. In a runtime.
+    pub(crate) fn open(arguments: &ServeArguments, inherited: &mut Inherited) -> Result<Self> {
         let path = arguments.access_log.as_deref();
         let access_log = access_log::open(path)?;
         let complaints = match access_log {
@@ -40,13 +48,18 @@ impl Watch {
         let own = own.into_iter().chain(address.and_then(|at| at.as_path()));
         own.map(Path::to_owned)
             .try_for_each(|file| run::keep_from(&arguments.guest, &file))?;
-        let (mut metrics, mut denies) = (None, Vec::new());
+        let (mut metrics, mut socket, mut denies) = (None, None, Vec::new());
         if let Some(address) = address {
-            let endpoint = Endpoint::open(address);
+            let passed = inherited.of_predecessor(METRICS);
+            let endpoint = match passed {
+                Some(passed) => Endpoint::take_over(address, passed),
+                None => Endpoint::open(address),
+            };
             let endpoint = endpoint.with_context(|| format!("--metrics {address}"))?;
             let bounds = arguments.bounds.bounds();
             let counting = Metrics::new(&arguments.listen, &bounds, access_log.as_ref());
             denies = endpoint.denies();
+            socket = Some(endpoint.descriptor()?);
             say(&format!("metrics at {}", endpoint.address()));
             endpoint.answer(counting.clone())?;
             metrics = Some(counting);
@@ -55,8 +68,16 @@ impl Watch {
             access_log,
             complaints,
             metrics,
+            socket,
             denies,
         })
+    }
+
+    /// The socket of the metrics, with the name by which a process that is to take
+    /// over finds it.
+    pub(crate) fn sockets(&self) -> Result<Option<(String, OwnedFd)>> {
+        let socket = self.socket.as_ref().map(OwnedFd::try_clone).transpose()?;
+        Ok(socket.map(|socket| (METRICS.to_owned(), socket)))
     }
 
     /// What a server tells of those whom it serves.

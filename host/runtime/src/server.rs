@@ -79,6 +79,19 @@ pub enum ListenError {
     Open(#[from] PreopenError),
 }
 
+impl ListenError {
+    /// What the server did that could not be recorded, if that is why. It is to end
+    /// then.
+    pub fn audit_failure(&self) -> Option<&AuditFailure> {
+        match self {
+            Self::Open(PreopenError::Open(error)) => error.audit_failure(),
+            Self::Open(PreopenError::Grant(_) | PreopenError::NotOne)
+            | Self::NoStreamHandler(_)
+            | Self::NoDatagramHandler(_) => None,
+        }
+    }
+}
+
 pub(crate) struct Shared {
     bounds: Bounds,
     log: Arc<dyn Log>,
@@ -208,7 +221,12 @@ impl Server {
             let duty = generation.duty(&socket)?;
             Ok((Arc::clone(endpoint), socket, duty))
         });
-        let again = again.collect::<Result<Vec<_>, ListenError>>()?;
+        let again = again.collect::<Result<Vec<_>, ListenError>>();
+        let again = again.inspect_err(|error| {
+            if let Some(failure) = error.audit_failure() {
+                self.shared.fail(failure.clone());
+            }
+        })?;
         for listening in serving.listening.drain(..) {
             listening.task.abort();
         }

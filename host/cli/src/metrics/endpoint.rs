@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -80,6 +81,27 @@ impl Endpoint {
             }
         };
         Ok(Self { socket, address })
+    }
+
+    /// Listens on with a socket that another process opened at an address.
+    pub(crate) fn take_over(address: &MetricsAddress, descriptor: OwnedFd) -> io::Result<Self> {
+        let (socket, address) = match address {
+            MetricsAddress::Inet(_) => {
+                let listener = TcpListener::from(descriptor);
+                let address = MetricsAddress::Inet(listener.local_addr()?);
+                (Socket::Inet(listener), address)
+            }
+            MetricsAddress::Unix(_) => (Socket::Unix(descriptor.into()), address.clone()),
+        };
+        Ok(Self { socket, address })
+    }
+
+    /// The socket once more, for a process that is to take over.
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        match &self.socket {
+            Socket::Inet(listener) => listener.as_fd().try_clone_to_owned(),
+            Socket::Unix(listener) => listener.as_fd().try_clone_to_owned(),
+        }
     }
 
     /// Where it listens.

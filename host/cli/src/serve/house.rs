@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::{AuditLog, Engine, Handler, Service};
 
+use super::inherited::Inherited;
 use crate::arguments::ServeArguments;
 use crate::audit;
 use crate::report::Report;
@@ -22,7 +23,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn new(arguments: ServeArguments) -> Result<Self> {
+    pub(crate) fn new(arguments: ServeArguments, inherited: &mut Inherited) -> Result<Self> {
         let path = arguments.guest.audit.as_deref();
         let log = audit::open(path)?;
         // People and programs do not read the same stream.
@@ -35,7 +36,7 @@ impl House {
             engine: run::engine(engine)?,
             log,
             report,
-            watch: Watch::open(&arguments)?,
+            watch: Watch::open(&arguments, inherited)?,
             arguments: Arc::new(arguments),
         })
     }

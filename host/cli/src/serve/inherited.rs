@@ -75,6 +75,12 @@ impl Inherited {
         self.predecessor.as_mut()
     }
 
+    /// The one that a predecessor passed under a name, if there is one.
+    pub(crate) fn of_predecessor(&mut self, name: &str) -> Option<OwnedFd> {
+        self.predecessor.as_ref()?;
+        self.named(name).pop()
+    }
+
     /// All that were passed and not taken yet, but for those of a predecessor.
     pub(crate) fn all(&mut self) -> Vec<OwnedFd> {
         self.passed.drain(..).map(|(_, passed)| passed).collect()

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::inherited::{FIRST, PREDECESSOR, READY};
 
@@ -95,7 +95,7 @@ impl Executable {
             Ok(_) => bail!(
                 "{} ended before it served: {}",
                 path.display(),
-                successor.end()?
+                successor.ended().await?
             ),
             Err(_) => bail!(
                 "{} does not serve after {}",
@@ -107,6 +107,17 @@ impl Executable {
 }
 
 impl Successor {
+    /// How it ended. It is about to, or else is ended.
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
+        for _ in 0..100 {
+            if let Some(status) = self.process.try_wait()? {
+                return Ok(status);
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.end()
+    }
+
     /// Ends it, if it has not ended.
     fn end(&mut self) -> io::Result<ExitStatus> {
         self.process.kill()?;
