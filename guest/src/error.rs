@@ -28,6 +28,21 @@ pub(crate) fn from_host(error: types::Error) -> io::Error {
     io::Error::new(kind(error.code), HostError(error))
 }
 
+/// What the host is told of an error: the other way round. One that came from
+/// the host goes back as it came.
+pub(crate) fn to_host(error: &io::Error) -> types::Error {
+    let from_host = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<HostError>());
+    match from_host {
+        Some(HostError(error)) => error.clone(),
+        None => types::Error {
+            code: code(error.kind()),
+            message: error.to_string(),
+        },
+    }
+}
+
 /// The part of an [`io::Error`] that the host wrote.
 struct HostError(types::Error);
 
@@ -111,6 +126,41 @@ fn kind(code: ErrorCode) -> io::ErrorKind {
     }
 }
 
+/// The code that says no more than a kind does. `std` has kinds that no socket
+/// has, and will have more.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`std` may add kinds")]
+fn code(kind: io::ErrorKind) -> ErrorCode {
+    use io::ErrorKind as Kind;
+    match kind {
+        Kind::AddrInUse => ErrorCode::AddressInUse,
+        Kind::AddrNotAvailable => ErrorCode::AddressNotAvailable,
+        Kind::AlreadyExists => ErrorCode::Exists,
+        Kind::BrokenPipe => ErrorCode::BrokenPipe,
+        Kind::ConnectionAborted => ErrorCode::ConnectionAborted,
+        Kind::ConnectionRefused => ErrorCode::ConnectionRefused,
+        Kind::ConnectionReset => ErrorCode::ConnectionReset,
+        Kind::HostUnreachable => ErrorCode::HostUnreachable,
+        Kind::Interrupted => ErrorCode::Interrupted,
+        Kind::InvalidFilename => ErrorCode::NameTooLong,
+        Kind::InvalidInput => ErrorCode::InvalidArgument,
+        Kind::IsADirectory => ErrorCode::IsDirectory,
+        Kind::NetworkDown => ErrorCode::NetworkDown,
+        Kind::NetworkUnreachable => ErrorCode::NetworkUnreachable,
+        Kind::NotADirectory => ErrorCode::NotDirectory,
+        Kind::NotConnected => ErrorCode::NotConnected,
+        Kind::NotFound => ErrorCode::NotFound,
+        Kind::OutOfMemory => ErrorCode::OutOfMemory,
+        Kind::PermissionDenied => ErrorCode::AccessDenied,
+        Kind::QuotaExceeded => ErrorCode::LimitExceeded,
+        Kind::ReadOnlyFilesystem => ErrorCode::ReadOnlyFileSystem,
+        Kind::StorageFull => ErrorCode::NoSpace,
+        Kind::TimedOut => ErrorCode::TimedOut,
+        Kind::Unsupported => ErrorCode::NotSupported,
+        Kind::WouldBlock => ErrorCode::WouldBlock,
+        _ => ErrorCode::Unknown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +184,70 @@ mod tests {
             message: String::new(),
         });
         assert_eq!(error.to_string(), "ErrorCode::WouldBlock");
+    }
+
+    #[test]
+    fn an_error_of_the_host_goes_back_as_it_came() {
+        for (code, message) in [
+            // Its kind is that of other codes as well, or of none.
+            (ErrorCode::PermissionRequired, "raw sockets"),
+            (ErrorCode::NameNotFound, ""),
+        ] {
+            let error = types::Error {
+                code,
+                message: message.into(),
+            };
+            assert_eq!(to_host(&from_host(error.clone())), error);
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_programs_own_is_told_by_its_kind_and_its_words() {
+        let error = io::Error::new(io::ErrorKind::TimedOut, "no request in 5 s");
+        let told = to_host(&error);
+        assert_eq!(told.code, ErrorCode::TimedOut);
+        assert_eq!(told.message, "no request in 5 s");
+        // As std has it where there is nothing to say but the kind.
+        let told = to_host(&io::ErrorKind::NotFound.into());
+        assert_eq!(told.code, ErrorCode::NotFound);
+        assert_eq!(told.message, "entity not found");
+        let told = to_host(&io::Error::other("out of coffee"));
+        assert_eq!(told.code, ErrorCode::Unknown);
+        assert_eq!(told.message, "out of coffee");
+    }
+
+    #[test]
+    fn a_kind_that_the_host_knows_comes_back_as_it_went() {
+        use io::ErrorKind as Kind;
+        for there in [
+            Kind::AddrInUse,
+            Kind::AddrNotAvailable,
+            Kind::AlreadyExists,
+            Kind::BrokenPipe,
+            Kind::ConnectionAborted,
+            Kind::ConnectionRefused,
+            Kind::ConnectionReset,
+            Kind::HostUnreachable,
+            Kind::Interrupted,
+            Kind::InvalidFilename,
+            Kind::InvalidInput,
+            Kind::IsADirectory,
+            Kind::NetworkDown,
+            Kind::NetworkUnreachable,
+            Kind::NotADirectory,
+            Kind::NotConnected,
+            Kind::NotFound,
+            Kind::OutOfMemory,
+            Kind::PermissionDenied,
+            Kind::QuotaExceeded,
+            Kind::ReadOnlyFilesystem,
+            Kind::StorageFull,
+            Kind::TimedOut,
+            Kind::Unsupported,
+            Kind::WouldBlock,
+        ] {
+            assert_eq!(kind(code(there)), there);
+        }
+        assert_eq!(kind(code(Kind::InvalidData)), Kind::Other);
     }
 }

@@ -56,6 +56,7 @@ mod builder;
 mod datagram;
 mod endpoint;
 mod error;
+pub mod handler;
 mod lookup;
 mod network;
 mod poller;

@@ -24,14 +24,23 @@ const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-lib
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LIBC: &str = "/usr/lib/wasm32-wasi";
-/// The start of a command (`wasi:cli/run`). A component without a `main` would
-/// be linked with `--no-entry` and `crt1-reactor.o` instead.
+/// The start of a command (`wasi:cli/run`).
 const COMMAND_OBJECT: &str = "crt1-command.o";
 
 /// A question to a compiler is answered at once.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
 /// A download of some tens of megabytes, and its installation.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How the host enters a component.
+#[derive(Clone, Copy)]
+pub(crate) enum Entry {
+    /// By its `main`.
+    Command,
+    /// By what it exports: it is a library. What has to be done first in it,
+    /// wit-bindgen does in each export; `crt1-reactor.o` would do it twice.
+    Exports,
+}
 
 /// One way to build for [`TARGET`].
 pub(crate) enum Toolchain {
@@ -80,7 +89,7 @@ impl Toolchain {
 
     /// `cargo build` with all that the target needs; the caller adds what to
     /// build.
-    pub(crate) fn cargo_build(&self, workspace: &Workspace) -> Result<Command> {
+    pub(crate) fn cargo_build(&self, workspace: &Workspace, entry: Entry) -> Result<Command> {
         let mut cargo = match self {
             Self::Sysroot => workspace.cargo(),
             Self::Debian { .. } => workspace.command(DEBIAN_CARGO),
@@ -99,7 +108,7 @@ impl Toolchain {
                 .env("RUSTC", DEBIAN_RUSTC)
                 // It lets a stable compiler build std.
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_ENCODED_RUSTFLAGS", debian_rustflags().join("\x1f"));
+                .env("CARGO_ENCODED_RUSTFLAGS", debian_rustflags(entry).join("\x1f"));
         }
         Ok(cargo)
     }
@@ -198,14 +207,17 @@ fn must_exist(path: &Path, owner: &str) -> Result<()> {
 }
 
 /// That libc knows nothing of what rustc links by itself, so it is named here.
-fn debian_rustflags() -> [String; 5] {
-    [
+fn debian_rustflags(entry: Entry) -> Vec<String> {
+    let mut flags = vec![
         "-L".to_owned(),
         DEBIAN_LIBC.to_owned(),
         "-Clink-self-contained=no".to_owned(),
-        "-C".to_owned(),
-        format!("link-arg={DEBIAN_LIBC}/{COMMAND_OBJECT}"),
-    ]
+    ];
+    match entry {
+        Entry::Command => flags.push(format!("-Clink-arg={DEBIAN_LIBC}/{COMMAND_OBJECT}")),
+        Entry::Exports => {}
+    }
+    flags
 }
 
 fn install_with_apt() -> Result<()> {

@@ -4,6 +4,8 @@
 
 #![expect(clippy::panic, reason = "a test guest fails by trapping")]
 
+pub mod order;
+
 use std::io;
 
 use portcullis_guest::{ErrorCode, error_code};

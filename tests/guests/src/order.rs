@@ -1,0 +1,214 @@
+//! What a test handler can be ordered to do by whom it serves, in a line of text:
+//! an order and its argument.
+//!
+//! Here is what needs no connection; each kind of handler knows more.
+
+use std::hint::black_box;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use portcullis_guest::{
+    Family, Network, SocketType, TcpListener, TcpStream, UdpSocket, error_code, lookup, preopens,
+};
+use wasip2::clocks::monotonic_clock;
+
+/// An order that needs no connection: its name, and what it does with the
+/// argument. It gives the answer.
+type Order = (&'static str, fn(&str) -> io::Result<String>);
+
+const ORDERS: &[Order] = &[
+    ("call", call),
+    ("connect", connect),
+    ("exit", exit),
+    ("fail", fail),
+    ("hang", hang),
+    ("hog", hog),
+    ("listen", listen),
+    ("loop", loop_for_ever),
+    ("open", open),
+    ("overflow", overflow),
+    ("panic", panic),
+    ("preopens", names_of_preopens),
+    ("print", print),
+    ("resolve", resolve),
+    ("send", send),
+    ("sleep", sleep),
+    ("state", state),
+    ("surroundings", surroundings),
+    ("trap", trap),
+];
+
+/// How many this instance has been called for.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts one call of the handler.
+pub fn count() {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// An order and its argument, which may be empty.
+pub fn parse(line: &str) -> (&str, &str) {
+    line.trim_end()
+        .split_once(' ')
+        .unwrap_or((line.trim_end(), ""))
+}
+
+/// Obeys, and gives the answer.
+pub fn obey(order: &str, argument: &str) -> io::Result<String> {
+    match ORDERS.iter().find(|(name, _)| *name == order) {
+        Some((_, act)) => act(argument),
+        None => Err(invalid(&format!("no order is called {order}"))),
+    }
+}
+
+/// The names of the orders above, one on a line: a suite can tell whether it gives
+/// them all.
+pub fn names() -> String {
+    ORDERS.iter().map(|(name, _)| format!("{name}\n")).collect()
+}
+
+/// A number that an order takes.
+pub fn number(argument: &str) -> io::Result<usize> {
+    argument
+        .parse()
+        .map_err(|_| invalid(&format!("{argument} is not a number")))
+}
+
+fn invalid(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+/// How something ended, in one word: `ok`, or the code of the error.
+pub fn outcome<T>(result: io::Result<T>) -> String {
+    match result {
+        Ok(_) => "ok".into(),
+        Err(error) => match error_code(&error) {
+            Some(code) => format!("{code:?}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+fn connect(address: &str) -> io::Result<String> {
+    Ok(outcome(TcpStream::connect(address)))
+}
+
+fn listen(address: &str) -> io::Result<String> {
+    Ok(outcome(TcpListener::bind(address)))
+}
+
+/// A datagram.
+fn send(address: &str) -> io::Result<String> {
+    let sent = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"sent", address));
+    Ok(outcome(sent))
+}
+
+fn resolve(name: &str) -> io::Result<String> {
+    Ok(outcome(lookup((name, 80))))
+}
+
+/// As many sockets as the argument says, all at once.
+fn open(count: &str) -> io::Result<String> {
+    let network = Network::default();
+    let mut sockets = Vec::new();
+    for _ in 0..number(count)? {
+        match network.open(Family::Inet, SocketType::Stream) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => {
+                let code = outcome::<()>(Err(error));
+                return Ok(format!("{} sockets, then {code}", sockets.len()));
+            }
+        }
+    }
+    Ok(format!("{} sockets", sockets.len()))
+}
+
+fn names_of_preopens(_: &str) -> io::Result<String> {
+    let names: Vec<String> = preopens().map(|(name, _)| name).collect();
+    Ok(names.join(" "))
+}
+
+fn print(text: &str) -> io::Result<String> {
+    println!("{text}");
+    eprintln!("{text}");
+    Ok("printed".into())
+}
+
+/// How many calls this instance has seen, with this one.
+fn state(_: &str) -> io::Result<String> {
+    Ok(CALLS.load(Ordering::Relaxed).to_string())
+}
+
+/// Whatever the host lets a program see of where it is.
+fn surroundings(_: &str) -> io::Result<String> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let variables: Vec<(String, String)> = std::env::vars().collect();
+    let folders = wasip2::filesystem::preopens::get_directories();
+    let folders: Vec<String> = folders.into_iter().map(|(_, path)| path).collect();
+    Ok(format!(
+        "arguments {arguments:?} variables {variables:?} folders {folders:?}"
+    ))
+}
+
+fn sleep(milliseconds: &str) -> io::Result<String> {
+    std::thread::sleep(Duration::from_millis(number(milliseconds)? as u64));
+    Ok("slept".into())
+}
+
+fn fail(_: &str) -> io::Result<String> {
+    Err(io::Error::new(io::ErrorKind::TimedOut, "as ordered"))
+}
+
+#[expect(clippy::panic, reason = "as ordered")]
+fn panic(_: &str) -> io::Result<String> {
+    panic!("as ordered")
+}
+
+fn trap(_: &str) -> io::Result<String> {
+    std::process::abort()
+}
+
+fn exit(_: &str) -> io::Result<String> {
+    std::process::exit(7)
+}
+
+/// On the CPU, without a call of the host.
+fn loop_for_ever(_: &str) -> io::Result<String> {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Calls the host all the time and never waits.
+fn call(_: &str) -> io::Result<String> {
+    let network = Network::default();
+    loop {
+        black_box(network.host_name());
+    }
+}
+
+/// In a call that never returns.
+fn hang(_: &str) -> io::Result<String> {
+    loop {
+        monotonic_clock::subscribe_duration(u64::MAX).block();
+    }
+}
+
+/// All the memory that there is, and uses it.
+fn hog(_: &str) -> io::Result<String> {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+fn overflow(_: &str) -> io::Result<String> {
+    Ok(deeper(0).to_string())
+}
+
+/// Without an end that the compiler could see.
+fn deeper(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    frame.iter().sum::<u64>() + black_box(deeper as fn(u64) -> u64)(depth + 1)
+}
