@@ -20,7 +20,7 @@ use std::time::Duration;
 use portcullis_net::{AuditFailure, PreopenError, Socket, SocketAddress};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use bounds::{Bounds, Reuse, WhenFull};
 use listener::Listener;
@@ -28,6 +28,9 @@ pub use log::{Ending, Log, Served, TurnedAway, Visit};
 use peers::Peers;
 pub use service::Service;
 use service::{Duty, Generation};
+
+/// How long those who are dropped may take to be gone.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves connections and datagrams, each with an instance of a handler: what
 /// `inetd` is for processes. A trap, an endless loop or a memory hog ends its
