@@ -2,9 +2,10 @@
 //! a machine with Rust needs nothing else to do them.
 //!
 //! It must build in seconds, so it depends on no other crate of the workspace
-//! and parses its one argument itself.
+//! and parses its arguments itself.
 
 mod apt;
+mod bench;
 mod child;
 mod demo;
 mod guests;
@@ -23,6 +24,7 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
+  bench    measure the echo of every kind side by side; `bench --help` has its options
   demo     build everything and watch a sandboxed server and client meet
   guests   build the guest components and print the folder they are in
   peers    fetch what the examples are tested against and print its folder
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         .collect::<Vec<_>>()
         .as_slice()
     {
+        // Who forwards options to cargo is used to a `--` before them.
+        ["bench", "--", options @ ..] | ["bench", options @ ..] => bench::run(&workspace, options),
         ["demo"] => demo::run(&workspace),
         ["guests"] => guests::run(&workspace),
         ["peers"] => peers::run(&workspace),

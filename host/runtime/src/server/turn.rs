@@ -29,12 +29,21 @@ pub(crate) struct Turn {
     pub(crate) began: Instant,
     /// None for a datagram.
     pub(crate) traffic: Option<Traffic>,
+    /// What came in datagrams, and what went.
+    pub(crate) datagrams: Bytes,
     pub(crate) cpu_time: Duration,
     pub(crate) instantiation: Option<Duration>,
     pub(crate) memory: usize,
     pub(crate) ending: Ending,
     pub(crate) _place: OwnedSemaphorePermit,
     pub(crate) _entry: Option<Entry>,
+}
+
+/// How much went which way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bytes {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
 }
 
 impl Turn {
@@ -100,12 +109,18 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.shared.forget(self.number);
-        let traffic = self.traffic.as_ref();
+        let bytes = match &self.traffic {
+            Some(traffic) => Bytes {
+                received: traffic.received(),
+                sent: traffic.sent(),
+            },
+            None => self.datagrams,
+        };
         self.shared.log.ended(&Served {
             visit: self.visit(),
             ending: &self.ending,
-            bytes_received: traffic.map_or(0, Traffic::received),
-            bytes_sent: traffic.map_or(0, Traffic::sent),
+            bytes_received: bytes.received,
+            bytes_sent: bytes.sent,
             duration: self.began.elapsed(),
             instantiation: self.instantiation,
             cpu_time: self.cpu_time,
