@@ -79,22 +79,28 @@ async fn operate(
         listening: &listening,
         executable: &executable,
     };
-    let (exit, patience) = tokio::select! {
+    let (exit, patience, stage) = tokio::select! {
         failure = server.audit_failure() => {
             let _ = writeln!(io::stderr(), "error: {failure}");
             systemd::stopping("the audit failed");
-            (Exit::Unaudited, Duration::ZERO)
+            (Exit::Unaudited, Duration::ZERO, Stage::Draining)
         }
         leave = operator.attend(&mut signals) => {
-            match leave {
-                Leave::Ends => systemd::stopping("serves those who have come"),
-                Leave::IsTakenOver => listening.belongs(false),
-            }
-            (Exit::Guest(0), house.arguments.drain_timeout)
+            let stage = match leave {
+                Leave::Ends => {
+                    systemd::stopping("serves those who have come");
+                    Stage::Draining
+                }
+                Leave::IsTakenOver => {
+                    listening.belongs(false);
+                    Stage::Replaced
+                }
+            };
+            (Exit::Guest(0), house.arguments.drain_timeout, stage)
         }
     };
     listening.clear_up();
-    house.watch.enter(Stage::Draining);
+    house.watch.enter(stage);
     let drained = tokio::select! {
         drained = server.drain(patience) => drained,
         // Whoever asks twice does not want to wait.

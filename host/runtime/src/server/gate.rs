@@ -168,8 +168,9 @@ impl Gate {
     }
 }
 
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+/// The bytes of a datagram.
+fn length(datagram: &[u8]) -> u64 {
+    u64::try_from(datagram.len()).unwrap_or(u64::MAX)
 }
 
 /// Waits until those who have come are not waited for any longer, which whoever
