@@ -1,5 +1,5 @@
-//! The tables that requests are looked up in. They must not be slower for what a
-//! guest chose to ask, or to grant itself: their hash is keyed at random.
+//! The tables that requests are looked up in. Their hash must not be the same in
+//! two processes: guests choose what is asked for, and what they grant themselves.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -11,9 +11,10 @@ use foldhash::fast::{FoldHasher, SeedableRandomState};
 /// A table by a keyed hash.
 pub(crate) type KeyedMap<K, V> = HashMap<K, V, Keyed>;
 
-/// The hash of one table. It is several times as fast as the one of `std` for what
-/// is as short as an address or a name, and nothing that is seen outside depends
-/// on it, so that its key cannot be told from results.
+/// The hash of one table: faster than the one of `std` on what is as short as an
+/// address or a name, and with a key of its own. It is no cryptographic hash. Who
+/// told its key from how long decisions take could slow down only tables that hold
+/// grants of theirs.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyed(SeedableRandomState);
 

@@ -25,6 +25,7 @@ pub(crate) struct Gate {
 
 /// A connection, and the instance that is to serve it.
 pub(crate) struct Accepted {
+    pub(crate) number: u64,
     pub(crate) instance: Option<Instance<StreamServer>>,
     pub(crate) connection: Socket,
     pub(crate) peer: SocketAddress,
@@ -60,24 +61,25 @@ impl Gate {
         place: Option<OwnedSemaphorePermit>,
     ) {
         let Accepted {
+            number,
             instance,
             connection,
             peer,
         } = accepted;
         // There is none where nobody was let in.
         let Some(instance) = instance else { return };
-        let mut turn = match self.turn(peer.clone(), place) {
+        let mut turn = match self.turn(number, peer.clone(), place) {
             Ok(turn) => turn,
             Err(why) => {
                 // Where that fails, the peer hears of a good end.
                 let _ = connection.set_linger(Some(Duration::ZERO));
                 crew.have_back_unused(instance);
-                return self.turned_away(&peer, why);
+                return self.turned_away(number, &peer, why);
             }
         };
         turn.traffic = Some(connection.traffic());
         let crew = Arc::clone(crew);
-        let (number, listener) = (turn.number, Arc::clone(&self.endpoint));
+        let listener = Arc::clone(&self.endpoint);
         self.shared
             .spawn(number, listener, peer.clone(), async move {
                 turn.serve(&crew, instance, (connection, peer)).await;
@@ -94,16 +96,17 @@ impl Gate {
         place: Option<OwnedSemaphorePermit>,
     ) {
         let Datagram { data, source, .. } = datagram;
-        let mut turn = match self.turn(source.clone(), place) {
+        let number = self.shared.number();
+        let mut turn = match self.turn(number, source.clone(), place) {
             Ok(turn) => turn,
-            Err(why) => return self.turned_away(&source, why),
+            Err(why) => return self.turned_away(number, &source, why),
         };
         turn.datagrams.received = length(&data);
         let crew = Arc::clone(crew);
-        let (number, listener) = (turn.number, Arc::clone(&self.endpoint));
+        let listener = Arc::clone(&self.endpoint);
         self.shared
             .spawn(number, listener, source.clone(), async move {
-                let instance = crew.instance();
+                let instance = crew.instance(number);
                 let answers = turn.serve(&crew, instance, (data, source.clone())).await;
                 let source = Endpoint::Address(source);
                 for answer in answers.into_iter().flatten() {
@@ -119,6 +122,7 @@ impl Gate {
     /// A turn for somebody, if there is room.
     fn turn(
         &self,
+        number: u64,
         peer: SocketAddress,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Turn, TurnedAway> {
@@ -137,7 +141,7 @@ impl Gate {
             _entry: entry.map_err(|_| TurnedAway::TooManyOfPeer)?,
             _place: place,
             shared: Arc::clone(shared),
-            number: shared.number(),
+            number,
             listener: Arc::clone(&self.endpoint),
             peer,
             time: SystemTime::now(),
@@ -153,9 +157,9 @@ impl Gate {
         Ok(turn)
     }
 
-    fn turned_away(&self, peer: &SocketAddress, why: TurnedAway) {
+    fn turned_away(&self, number: u64, peer: &SocketAddress, why: TurnedAway) {
         let visit = Visit {
-            number: self.shared.number(),
+            number,
             listener: &self.endpoint,
             peer,
             time: SystemTime::now(),
@@ -164,8 +168,9 @@ impl Gate {
     }
 }
 
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+/// The bytes of a datagram.
+fn length(datagram: &[u8]) -> u64 {
+    u64::try_from(datagram.len()).unwrap_or(u64::MAX)
 }
 
 /// Waits until those who have come are not waited for any longer, which whoever

@@ -53,7 +53,7 @@ impl Listener {
         socket.set_timeout(Some(Duration::ZERO));
         let mut waiting = Vec::new();
         while waiting.len() < LAST {
-            match accept(&socket, &crew).await {
+            match accept(&gate, &socket, &crew).await {
                 Ok(accepted) => waiting.push(accepted),
                 Err(_) => break,
             }
@@ -73,7 +73,7 @@ impl Listener {
 
     async fn accept_one(&self, crew: &Arc<Crew<StreamServer>>) {
         let place = self.gate.place().await;
-        match accept(&self.socket, crew).await {
+        match accept(&self.gate, &self.socket, crew).await {
             Ok(accepted) => self.gate.admit(crew, accepted, place),
             Err(error) => self.rest(error).await,
         }
@@ -142,11 +142,19 @@ impl Listener {
 }
 
 /// Takes the next connection, for an instance that is found when there is one.
-async fn accept(socket: &Socket, crew: &Crew<StreamServer>) -> Result<Accepted, Error> {
-    let mut instance = None;
-    let guest = || instance.insert(crew.instance()).network().clone();
+async fn accept(
+    gate: &Gate,
+    socket: &Socket,
+    crew: &Crew<StreamServer>,
+) -> Result<Accepted, Error> {
+    let (mut number, mut instance) = (0, None);
+    let guest = || {
+        number = gate.shared.number();
+        instance.insert(crew.instance(number)).network().clone()
+    };
     let (connection, peer) = socket.accept_for(guest).await?;
     Ok(Accepted {
+        number,
         instance,
         connection,
         peer,
