@@ -11,6 +11,7 @@ mod demo;
 mod guests;
 mod peers;
 mod rows;
+mod soak;
 mod terminal;
 mod test;
 mod toolchain;
@@ -28,6 +29,8 @@ usage: cargo xtask <task>
   guests   build the guest components and print the folder they are in
   peers    fetch what the examples are tested against and print its folder
   rows     list rows of docs/interface.md without a test, and fail if there are any
+  soak     full load on the server with faults thrown in, for ten minutes, or
+           as many as `--minutes` says
   test     run every check that a change has to pass
 ";
 
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         ["guests"] => guests::run(&workspace),
         ["peers"] => peers::run(&workspace),
         ["rows"] => rows::run(&workspace),
+        ["soak"] => soak::run(&workspace, None),
+        ["soak", "--minutes", minutes] => soak::run(&workspace, Some(minutes)),
         ["test"] => test::run(&workspace),
         ["help" | "--help" | "-h"] => {
             terminal::result(USAGE.trim_end());

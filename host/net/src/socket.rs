@@ -654,6 +654,7 @@ impl Drop for Shared {
         if self.arrived.get_mut().is_some() {
             self.forget_arrival();
         }
+        self.account.set_over();
         self.tell_closed();
     }
 }

@@ -107,7 +107,17 @@ pub(crate) struct Shared {
 struct Live {
     listener: Arc<str>,
     peer: SocketAddress,
-    task: AbortHandle,
+    task: Task,
+}
+
+/// What serves somebody.
+enum Task {
+    /// It has not been started yet.
+    Coming,
+    /// It runs, or waits.
+    Started(AbortHandle),
+    /// It is to be ended as soon as it has been started.
+    Dropped,
 }
 
 /// What is served with, and where.
@@ -329,17 +339,23 @@ impl Shared {
         peer: SocketAddress,
         turn: impl Future<Output = ()> + Send + 'static,
     ) {
-        // Whoever is done at once waits to be forgotten until they are known.
-        let mut live = self.live();
-        let task = tokio::spawn(turn).abort_handle();
-        live.insert(
+        // Known from before it is started, since it may be over at once.
+        self.live().insert(
             number,
             Live {
                 listener,
                 peer,
-                task,
+                task: Task::Coming,
             },
         );
+        // Where the runtime is being shut down, this ends the turn, which locks.
+        let task = tokio::spawn(turn).abort_handle();
+        if let Some(live) = self.live().get_mut(&number) {
+            match live.task {
+                Task::Coming | Task::Started(_) => live.task = Task::Started(task),
+                Task::Dropped => task.abort(),
+            }
+        }
     }
 
     fn forget(&self, number: u64) {
@@ -352,9 +368,15 @@ impl Shared {
     }
 
     fn drop_live(&self, which: impl Fn(&Live) -> bool) -> usize {
-        let live = self.live();
-        let dropped = live.values().filter(|live| which(live));
-        dropped.map(|live| live.task.abort()).count()
+        let mut live = self.live();
+        let dropped = live.values_mut().filter(|live| which(live));
+        let ended = dropped.map(
+            |live| match std::mem::replace(&mut live.task, Task::Dropped) {
+                Task::Started(task) => task.abort(),
+                Task::Coming | Task::Dropped => {}
+            },
+        );
+        ended.count()
     }
 
     fn fail(&self, failure: AuditFailure) {

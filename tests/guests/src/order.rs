@@ -181,8 +181,9 @@ fn trap(_: &str) -> io::Result<String> {
     std::process::abort()
 }
 
-fn exit(_: &str) -> io::Result<String> {
-    std::process::exit(7)
+/// With the code of the argument, or 7.
+fn exit(code: &str) -> io::Result<String> {
+    std::process::exit(code.parse().unwrap_or(7))
 }
 
 /// On the CPU, without a call of the host.

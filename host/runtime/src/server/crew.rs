@@ -162,6 +162,7 @@ impl<E: Export> Crew<E> {
     /// Has back an instance that has served, for the next or for nobody.
     pub(crate) fn have_back(&self, mut instance: Instance<E>) {
         instance.served = instance.served.saturating_add(1);
+        instance.store.data_mut().memory.begin_anew();
         if self.reuse.goes_on(instance.served) {
             self.idle().push(instance);
         }

@@ -130,13 +130,14 @@ impl Listener {
         if let Some(failure) = error.audit_failure() {
             shared.fail(failure.clone());
         }
-        match error.code() {
-            // That was one connection's, which is gone.
-            ErrorCode::ConnectionAborted | ErrorCode::ConnectionReset => {}
-            _ => {
-                shared.log.failed(endpoint, &error);
-                sleep(REST).await;
-            }
+        // That was one connection's, which is gone.
+        let is_over = matches!(
+            error.code(),
+            ErrorCode::ConnectionAborted | ErrorCode::ConnectionReset
+        );
+        if !is_over {
+            shared.log.failed(endpoint, &error);
+            sleep(REST).await;
         }
     }
 }

@@ -66,24 +66,20 @@ impl Turn {
         };
         self.memory = instance.memory().used();
         let is_short = instance.memory().is_short();
+        let has_returned = matches!(done, Ok(Ok(_)));
         let (ending, output) = match done {
             Ok(Ok(Ok(output))) => (Ending::Finished, Some(output)),
             Ok(Ok(Err(error))) => (Ending::Failed(error.into()), None),
             Ok(Err(failed)) => (ending(failed, is_short), None),
             Err(ending) => (ending, None),
         };
-        match &ending {
-            Ending::Finished | Ending::Failed(_) => crew.have_back(instance),
+        // One that holds on to the connection would have it for ever.
+        let has_let_go = self.traffic.as_ref().is_none_or(Traffic::is_over);
+        if has_returned && has_let_go {
+            crew.have_back(instance);
+        } else {
             // Its sockets are closed before anybody hears of it.
-            Ending::Exited(_)
-            | Ending::Trapped(_)
-            | Ending::OutOfMemory(_)
-            | Ending::OutOfCpuTime
-            | Ending::OutOfTime
-            | Ending::Idle
-            | Ending::Dropped
-            | Ending::Unaudited(_)
-            | Ending::NotBegun(_) => drop(instance),
+            drop(instance);
         }
         self.ending = match network.audit_failure() {
             Some(failure) => {
