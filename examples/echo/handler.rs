@@ -1,7 +1,7 @@
 //! Sends back what it receives, until the visitor is done: the echo server without
 //! its loop. The host accepts, and runs this for each visitor.
 //!
-//! `portcullis serve --listen tcp://127.0.0.1:12347 echo-handler.wasm`
+//! `portcullis serve echo-handler.wasm --listen tcp://127.0.0.1:12347`
 
 use std::io;
 

@@ -1,7 +1,7 @@
 //! Thanks each visitor with one line: the greeting server without its loop. The
 //! host accepts, runs this for each visitor, and closes.
 //!
-//! `portcullis serve --listen tcp://127.0.0.1:12345 greeting-handler.wasm`
+//! `portcullis serve greeting-handler.wasm --listen tcp://127.0.0.1:12345`
 
 use std::io;
 

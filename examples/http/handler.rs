@@ -1,7 +1,7 @@
 //! The web server without its loop: the host accepts, and runs this for each
 //! visitor.
 //!
-//! `portcullis serve --listen tcp://127.0.0.1:8080 http-handler.wasm`
+//! `portcullis serve http-handler.wasm --listen tcp://127.0.0.1:8080`
 
 mod site;
 

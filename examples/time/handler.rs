@@ -1,7 +1,7 @@
 //! Tells the time to whoever connects, and to whoever sends a datagram (RFC 868):
 //! the seconds since 1900, as four bytes.
 //!
-//! `portcullis serve --listen tcp://127.0.0.1:12337 --listen udp://127.0.0.1:12337 time-handler.wasm`
+//! `portcullis serve time-handler.wasm --listen tcp://127.0.0.1:12337 --listen udp://127.0.0.1:12337`
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,7 +1,7 @@
 //! Answers each datagram: the datagram server without its loop. The host receives,
 //! and sends the answer to whom the question came from.
 //!
-//! `portcullis serve --listen udp://127.0.0.1:12348 udp-handler.wasm`
+//! `portcullis serve udp-handler.wasm --listen udp://127.0.0.1:12348`
 
 use portcullis_guest::{SockAddr, datagram_handler};
 

@@ -1,21 +1,10 @@
 //! Components without a `main`, which the host runs once for each connection or
 //! datagram: `portcullis serve`.
 //!
-//! A handler is one function, and one line that exports it, in a library:
-//!
-//! ```
-//! use std::io::{self, Write};
-//!
-//! use portcullis_guest::{SockAddr, TcpStream, stream_handler};
-//!
-//! stream_handler!(greet);
-//!
-//! fn greet(mut connection: TcpStream, peer: SockAddr) -> io::Result<()> {
-//!     println!("Got connection from {peer}");
-//!     connection.write_all(b"Thank you for connecting\n")
-//! }
-//! # fn main() {}
-//! ```
+//! A handler is one function in a library, and one line that exports it:
+//! [`stream_handler!`](crate::stream_handler) for connections,
+//! [`datagram_handler!`](crate::datagram_handler) for datagrams. A library may have
+//! one of each.
 //!
 //! `Cargo.toml` asks for a library that others than Rust can call, and
 //! `cargo build --target wasm32-wasip2` makes a component of it:
@@ -30,9 +19,8 @@
 //! of its own, with nothing in it of those before, unless the host is told to keep
 //! instances.
 //!
-//! [`stream_handler!`](crate::stream_handler) is for connections,
-//! [`datagram_handler!`](crate::datagram_handler) for datagrams. A library may
-//! have one of each.
+//! What a program prints goes where the host has it go; what it waits for, it may
+//! wait for with [`task`](crate::task) as well.
 
 mod datagram;
 mod stream;

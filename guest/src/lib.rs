@@ -23,6 +23,24 @@
 //! `portcullis run`. The crate builds for other targets too, so that what uses
 //! it can be checked and tested there; opening a socket panics.
 //!
+//! A handler leaves listening and accepting to the host, which runs it in a sandbox
+//! of its own for each connection: a library with a function, and a line that
+//! exports it. `portcullis serve` runs it, and [`handler`] says more.
+//!
+//! ```
+//! use std::io::{self, Write};
+//!
+//! use portcullis_guest::{SockAddr, TcpStream, stream_handler};
+//!
+//! stream_handler!(greet);
+//!
+//! fn greet(mut connection: TcpStream, peer: SockAddr) -> io::Result<()> {
+//!     println!("Got connection from {peer}");
+//!     connection.write_all(b"Thank you for connecting\n")
+//! }
+//! # fn main() {}
+//! ```
+//!
 //! What differs from [`std::net`]:
 //!
 //! - an operation that the policy does not allow fails with
@@ -45,6 +63,7 @@
 //! | `polling` | [`Poller`], for many sockets in one blocking program |
 //! | `async-io` and `async-executor` | [`task`], for many connections in one guest |
 //! | systemd's `sd_listen_fds` | [`preopened`]: sockets that the host opened |
+//! | `inetd`, Python's `socketserver` | [`handler`]: a function for each connection or datagram |
 //!
 //! The others are made of [`Socket`], and made from one with `From`; [`Network`] is
 //! the capability that opens it. [`error_code`] tells errors apart where

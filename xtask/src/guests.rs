@@ -1,4 +1,5 @@
-//! The guest packages as components: the test guests and the examples.
+//! The guest packages as components: the examples, and the guests of the tests and
+//! of the benchmark.
 //!
 //! They have a target folder of their own, so that neither their toolchain nor
 //! their profile makes the host's artefacts stale.
@@ -17,7 +18,11 @@ use crate::{child, terminal};
 
 /// Every package of which each binary is a command for the sandbox, and each
 /// example a handler.
-const PACKAGES: [&str; 2] = ["portcullis-test-guests", "portcullis-examples"];
+const PACKAGES: [&str; 3] = [
+    "portcullis-bench-guests",
+    "portcullis-examples",
+    "portcullis-test-guests",
+];
 
 /// What is built for wasm alone. On the host, TLS would ask more of crates below
 /// wasmtime (sha2, syn) than the command does, and wasmtime be compiled twice.

@@ -2,14 +2,16 @@
 //! a machine with Rust needs nothing else to do them.
 //!
 //! It must build in seconds, so it depends on no other crate of the workspace
-//! and parses its one argument itself.
+//! and parses its arguments itself.
 
 mod apt;
+mod bench;
 mod child;
 mod demo;
 mod guests;
 mod peers;
 mod rows;
+mod soak;
 mod terminal;
 mod test;
 mod toolchain;
@@ -22,10 +24,13 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
+  bench    measure the echo of every kind side by side; `bench --help` has its options
   demo     build everything and watch a sandboxed server and client meet
   guests   build the guest components and print the folder they are in
   peers    fetch what the examples are tested against and print its folder
   rows     list rows of docs/interface.md without a test, and fail if there are any
+  soak     full load on the server with faults thrown in, for ten minutes, or
+           as many as `--minutes` says
   test     run every check that a change has to pass
 ";
 
@@ -38,10 +43,14 @@ fn main() -> ExitCode {
         .collect::<Vec<_>>()
         .as_slice()
     {
+        // Who forwards options to cargo is used to a `--` before them.
+        ["bench", "--", options @ ..] | ["bench", options @ ..] => bench::run(&workspace, options),
         ["demo"] => demo::run(&workspace),
         ["guests"] => guests::run(&workspace),
         ["peers"] => peers::run(&workspace),
         ["rows"] => rows::run(&workspace),
+        ["soak"] => soak::run(&workspace, None),
+        ["soak", "--minutes", minutes] => soak::run(&workspace, Some(minutes)),
         ["test"] => test::run(&workspace),
         ["help" | "--help" | "-h"] => {
             terminal::result(USAGE.trim_end());

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{child, demo, guests, peers, rows, terminal};
+use crate::{child, demo, guests, peers, rows, soak, terminal};
 
 /// No check takes this long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -23,7 +23,7 @@ const GUESTS: &str = "PORTCULLIS_GUESTS";
 /// Where they find the programs that the examples talk to.
 const PEERS: &str = "PORTCULLIS_PEERS";
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     Check {
         name: "rustfmt",
         run: |suite| suite.rustfmt(),
@@ -59,6 +59,10 @@ const CHECKS: [Check; 9] = [
     Check {
         name: "demo",
         run: |suite| suite.demo(),
+    },
+    Check {
+        name: "soak",
+        run: |suite| suite.soak(),
     },
 ];
 
@@ -175,6 +179,15 @@ impl Suite<'_> {
 
     fn demo(&mut self) -> Result<Outcome> {
         demo::run(self.workspace)?;
+        Ok(Outcome::Passed)
+    }
+
+    /// A minute of what is done for longer by hand.
+    fn soak(&mut self) -> Result<Outcome> {
+        let Some(guests) = &self.guests else {
+            bail!("the guests are not built")
+        };
+        soak::soak(self.workspace, guests, 1)?;
         Ok(Outcome::Passed)
     }
 }

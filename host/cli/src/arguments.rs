@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use compile::CompileArguments;
 pub(crate) use learn::LearnArguments;
-pub(crate) use serve::ServeArguments;
+pub(crate) use serve::{BoundArguments, ServeArguments};
 
 use crate::policy::arguments::PolicyCommand;
 

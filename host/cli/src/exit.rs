@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     No,
     /// As the guest did.
     Guest(i32),
+    /// All is over, but connections had to be dropped.
+    Dropped,
     /// The guest was ended because the audit failed.
     Unaudited,
     /// The guest trapped: as after `abort` (128 + SIGABRT).
@@ -22,7 +24,7 @@ impl Exit {
     pub(crate) fn code(self) -> i32 {
         match self {
             Self::Yes => 0,
-            Self::No => 1,
+            Self::No | Self::Dropped => 1,
             Self::Guest(code) => code,
             Self::Trap => 134,
             Self::Unaudited => 125,

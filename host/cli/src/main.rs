@@ -3,19 +3,23 @@
 //! It reads the command line, prints, and chooses the exit code. It decides
 //! nothing.
 
+mod access_log;
 mod arguments;
 mod audit;
 mod cache;
 mod compile;
+mod complaints;
 mod exit;
 mod learn;
 mod log;
+mod metrics;
 mod policy;
 mod policy_file;
 mod report;
 mod run;
 mod serve;
 mod terminal;
+mod watch;
 
 use std::io::Write;
 

@@ -119,6 +119,15 @@ fn exit(program: &Path, outcome: Outcome) -> Exit {
 
 /// Opens a socket for the program: `web=tcp://0.0.0.0:443`.
 async fn preopen(ctx: &mut Ctx, socket: &str) -> Result<()> {
+    let taken: Vec<&str> = ctx.preopens().iter().map(|(name, _)| &**name).collect();
+    let (name, grant) = named_socket(socket, &taken)?;
+    ctx.preopen(name, grant)
+        .await
+        .with_context(|| format!("--socket {socket}"))
+}
+
+/// The name of a `--socket`, which no other has, and what to open.
+pub(crate) fn named_socket<'a>(socket: &'a str, taken: &[&str]) -> Result<(&'a str, &'a str)> {
     let (name, grant) = match socket.split_once('=') {
         Some((name, grant)) if !name.is_empty() => (name, grant),
         Some((_, grant)) => bail!("--socket {socket}: give a name, as in `web={grant}`"),
@@ -127,12 +136,10 @@ async fn preopen(ctx: &mut Ctx, socket: &str) -> Result<()> {
         }
         None => bail!("--socket {socket}: say what to open, as in `{socket}=tcp://127.0.0.1:8080`"),
     };
-    if ctx.preopens().iter().any(|(other, _)| other == name) {
+    if taken.contains(&name) {
         bail!("--socket {socket}: there is a socket `{name}` already; give each a name of its own");
     }
-    ctx.preopen(name, grant)
-        .await
-        .with_context(|| format!("--socket {socket}"))
+    Ok((name, grant))
 }
 
 /// The text without what a terminal would act on.

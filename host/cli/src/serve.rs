@@ -1,178 +1,194 @@
 //! `portcullis serve`.
 
+mod descriptors;
+mod entries;
+mod house;
+mod inherited;
+mod listening;
+mod reload;
+mod restart;
+mod signals;
+mod systemd;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use portcullis::wasmtime_wasi::WasiCtx;
-use portcullis::{AuditLog, Ending, Engine, Handler, Log, Served, Server, Service};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use anyhow::Result;
+use portcullis::{ListenError, Server};
 
 use crate::arguments::ServeArguments;
-use crate::audit;
+use crate::complaints::say;
 use crate::exit::Exit;
-use crate::report::Report;
-use crate::run;
+use crate::metrics::Stage;
+use house::House;
+pub(crate) use inherited::Inherited;
+use listening::Listening;
+use restart::Executable;
+use signals::{Asked, Signals};
 
 /// Serves until a signal ends it.
 pub(crate) fn serve(arguments: ServeArguments) -> Result<Exit> {
-    if let Some(socket) = arguments.guest.socket.first() {
-        bail!("--socket {socket}: `serve` opens sockets with --listen");
-    }
+    // Before anything else is opened, and while there is one thread.
+    let inherited = Inherited::take()?;
+    let executable = Executable::of_this_process();
+    descriptors::raise(&arguments.bounds);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = arguments.workers {
         runtime.worker_threads(workers.get());
     }
     let runtime = runtime.enable_all().build()?;
     // On a worker, where whatever it wakes need not be handed over.
-    runtime.block_on(async { tokio::spawn(operate(arguments)).await? })
+    let exit =
+        runtime.block_on(async { tokio::spawn(operate(arguments, inherited, executable)).await });
+    // A handler that is still being compiled is for nobody.
+    runtime.shutdown_background();
+    exit?
 }
 
-async fn operate(arguments: ServeArguments) -> Result<Exit> {
-    let house = House::new(arguments)?;
+async fn operate(
+    arguments: ServeArguments,
+    mut inherited: Inherited,
+    executable: Executable,
+) -> Result<Exit> {
+    let house = Arc::new(House::new(arguments, &mut inherited)?);
     // From before anybody is told that it serves.
-    let mut ends = [
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    ];
-    let mut hangups = signal(SignalKind::hangup())?;
-    let server = Server::new(house.service()?, house.arguments.bounds.bounds(), Terse);
-    for endpoint in &house.arguments.listen {
-        let address = server.listen(endpoint).await;
-        let address = address.with_context(|| format!("--listen {endpoint}"))?;
-        say(&format!("listens at {address}"));
+    let mut signals = Signals::new()?;
+    let server = Server::new(
+        house.service()?,
+        house.arguments.bounds.bounds(),
+        house.watch.log(),
+    );
+    let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
+    let mut listening = match listening {
+        Err(error) => return not_begun(error),
+        Ok(listening) => listening,
+    };
+    match inherited.predecessor() {
+        // Which then tells the service manager.
+        Some(predecessor) => predecessor.tell_ready()?,
+        None => systemd::ready(&listening.to_string()),
     }
-    let exit = loop {
-        tokio::select! {
-            failure = server.audit_failure() => {
-                let _ = writeln!(io::stderr(), "error: {failure}");
-                break Exit::Unaudited;
-            }
-            () = any(&mut ends) => break Exit::Guest(0),
-            _ = hangups.recv() => house.reload(&server).await,
+    listening.belongs(true);
+    inherited.leave();
+    house.watch.enter(Stage::Serving);
+    systemd::feed_the_watchdog();
+    let operator = Operator {
+        house: &house,
+        server: &server,
+        listening: &listening,
+        executable: &executable,
+    };
+    let (exit, patience, stage) = tokio::select! {
+        failure = server.audit_failure() => {
+            let _ = writeln!(io::stderr(), "error: {failure}");
+            systemd::stopping("the audit failed");
+            (Exit::Unaudited, Duration::ZERO, Stage::Draining)
+        }
+        leave = operator.attend(&mut signals) => {
+            let stage = match leave {
+                Leave::Ends => {
+                    systemd::stopping("serves those who have come");
+                    Stage::Draining
+                }
+                Leave::IsTakenOver => {
+                    listening.belongs(false);
+                    Stage::Replaced
+                }
+            };
+            (Exit::Guest(0), house.arguments.drain_timeout, stage)
         }
     };
-    let patience = match exit {
-        Exit::Unaudited => Duration::ZERO,
-        _ => house.arguments.drain_timeout,
-    };
+    listening.clear_up();
+    house.watch.enter(stage);
     let drained = tokio::select! {
         drained = server.drain(patience) => drained,
         // Whoever asks twice does not want to wait.
-        () = any(&mut ends) => server.drain(Duration::ZERO).await,
+        () = signals.end() => server.drain(Duration::ZERO).await,
     };
     if drained.dropped > 0 {
         say(&format!("{} connections were dropped", drained.dropped));
     }
-    if let Some(report) = house.report {
-        report.finish();
-    }
-    Ok(exit)
+    house.finish();
+    Ok(match (exit, drained.dropped) {
+        (Exit::Guest(0), 1..) => Exit::Dropped,
+        (exit, _) => exit,
+    })
 }
 
-/// What a server is made of, and made of anew.
-struct House {
-    arguments: Arc<ServeArguments>,
-    engine: Engine,
-    log: Option<AuditLog>,
-    report: Option<Report>,
-}
-
-impl House {
-    fn new(arguments: ServeArguments) -> Result<Self> {
-        let path = arguments.guest.audit.as_deref();
-        let log = audit::open(path)?;
-        // People and programs do not read the same stream.
-        let report = (!audit::is_stderr(path)).then(Report::default);
-        let engine = match arguments.bounds.no_pool {
-            true => Engine::builder(),
-            false => Engine::builder().pool(&arguments.bounds.bounds()),
-        };
-        Ok(Self {
-            engine: run::engine(engine)?,
-            log,
-            report,
-            arguments: Arc::new(arguments),
-        })
-    }
-
-    /// Reads the policy and the handler.
-    fn service(&self) -> Result<Service> {
-        let guest = &self.arguments.guest;
-        let policy = run::policy(&guest.policy)?;
-        let handler = Handler::load(&self.engine, &guest.program)?;
-        let network = run::network(guest.resolver)
-            .with_policy(policy)
-            .with_audit((self.log.clone(), self.report.clone()));
-        // What cannot be given is said now, and not to a peer.
-        let _: WasiCtx = run::wasi(guest)?;
-        let arguments = Arc::clone(&self.arguments);
-        let wasi = move || {
-            let wasi = run::wasi(&arguments.guest);
-            // A folder that has gone since is gone for those who come now.
-            wasi.unwrap_or_else(|_| WasiCtx::builder().inherit_stderr().build())
-        };
-        Ok(Service::new(handler, network).with_wasi(wasi))
-    }
-
-    /// Opens the audit log anew, for whoever has renamed it, and reads the rest
-    /// anew.
-    async fn reload(&self, server: &Server) {
-        if let Some(Err(error)) = self.log.as_ref().map(AuditLog::reopen) {
-            say(&format!("the audit log goes on where it was: {error}"));
+/// How it ends where it could not listen.
+fn not_begun(error: anyhow::Error) -> Result<Exit> {
+    let cause = error.downcast_ref().and_then(ListenError::audit_failure);
+    match cause {
+        Some(_) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            Ok(Exit::Unaudited)
         }
-        let replaced = match self.service() {
-            Ok(service) => {
-                let replaced = server.replace(service, self.arguments.drop_denied);
-                replaced.await.map_err(anyhow::Error::from)
+        None => Err(error),
+    }
+}
+
+/// Who does what the operator asks for while it serves.
+struct Operator<'a> {
+    house: &'a Arc<House>,
+    server: &'a Server,
+    listening: &'a Listening,
+    executable: &'a Executable,
+}
+
+/// Why it serves no longer.
+enum Leave {
+    /// It is to end.
+    Ends,
+    /// Another process serves in its place.
+    IsTakenOver,
+}
+
+impl Operator<'_> {
+    async fn attend(&self, signals: &mut Signals) -> Leave {
+        loop {
+            match signals.next().await {
+                Asked::End => return Leave::Ends,
+                Asked::Reload => tokio::select! {
+                    () = reload::reload(self.house, self.server, self.listening) => {}
+                    () = signals.end() => return Leave::Ends,
+                },
+                Asked::Restart => tokio::select! {
+                    is_taken_over = self.restart() => if is_taken_over {
+                        return Leave::IsTakenOver;
+                    },
+                    () = signals.end() => return Leave::Ends,
+                },
+            }
+        }
+    }
+
+    /// Has another process take over; else says why not, and all is as it was.
+    async fn restart(&self) -> bool {
+        systemd::status("is about to be taken over");
+        let patience = self.house.arguments.restart_timeout;
+        let sockets = self.listening.sockets(self.server).await;
+        let watching = self.house.watch.sockets();
+        let sockets = sockets.and_then(|sockets| Ok((sockets, watching?)));
+        let successor = match sockets {
+            Ok((mut sockets, watching)) => {
+                sockets.extend(watching);
+                self.executable.take_over(sockets, patience).await
             }
             Err(error) => Err(error),
         };
-        match replaced {
-            Ok(()) => say("serves with what it read anew"),
+        match successor {
+            Ok(process) => {
+                systemd::hand_over(process, &self.listening.to_string());
+                say(&format!("process {process} takes over"));
+                true
+            }
             Err(error) => {
-                say("cannot serve with what it read anew, and goes on as before");
+                systemd::status(&self.listening.to_string());
+                say("cannot be taken over, and goes on as before");
                 let _ = writeln!(io::stderr(), "error: {error:#}");
+                false
             }
         }
-    }
-}
-
-async fn any(signals: &mut [Signal; 2]) {
-    let [one, other] = signals;
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
-    }
-}
-
-fn say(what: &str) {
-    let _ = writeln!(io::stderr(), "portcullis: {what}");
-}
-
-/// Tells of whom it went wrong with.
-struct Terse;
-
-impl Log for Terse {
-    fn ended(&self, served: &Served<'_>) {
-        let why = match served.ending {
-            Ending::Trapped(error) | Ending::OutOfMemory(error) | Ending::NotBegun(error) => {
-                format!(": {}", run::printable(&format!("{error:?}")))
-            }
-            Ending::Failed(error) => format!(": {}", run::printable(&error.to_string())),
-            Ending::Finished => return,
-            Ending::Exited(_)
-            | Ending::OutOfCpuTime
-            | Ending::OutOfTime
-            | Ending::Idle
-            | Ending::Dropped
-            | Ending::Unaudited(_) => String::new(),
-        };
-        let (visit, ending) = (served.visit, served.ending.as_str());
-        say(&format!(
-            "{} from {}: {ending}{why}",
-            visit.number, visit.peer
-        ));
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod example;
+mod handlers;
 mod learned;
 mod protocols;
 

@@ -19,6 +19,8 @@ pub(crate) struct Account {
     ends: Mutex<Ends>,
     /// Whether a connect has begun that nobody knows the end of.
     is_connecting: AtomicBool,
+    /// Whether the socket is closed.
+    is_over: AtomicBool,
 }
 
 /// Between where a connection is, or was.
@@ -47,6 +49,11 @@ impl Traffic {
     pub fn received(&self) -> u64 {
         self.0.received.bytes()
     }
+
+    /// Whether nobody has the socket any more, by whichever handle.
+    pub fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::Acquire)
+    }
 }
 
 /// How much went one way.
@@ -65,7 +72,12 @@ impl Account {
             opened: Instant::now(),
             ends: Mutex::default(),
             is_connecting: AtomicBool::default(),
+            is_over: AtomicBool::default(),
         }
+    }
+
+    pub(crate) fn set_over(&self) {
+        self.is_over.store(true, Ordering::Release);
     }
 
     pub(crate) fn age(&self) -> Duration {

@@ -289,15 +289,18 @@ impl Socket {
         Ok(Accept::new(&listening, peer))
     }
 
-    /// Takes the place of another socket on the same OS socket, if the network
-    /// lets it listen there.
-    pub(crate) fn listen_beside_inet(&self, other: &Place) -> Result<(), Error> {
-        let Some(listening) = other.listening.clone() else {
-            return Err(ErrorCode::InvalidArgument.into());
-        };
-        let permit = self.record().check(listening)?;
+    /// Takes the place where the OS socket listens by another's doing, if the
+    /// network lets it listen there.
+    pub(crate) fn listen_beside_inet(&self, bound: Bind, listening: Listen) -> Result<(), Error> {
+        let record = self.record();
+        let permit = record.check(listening)?;
+        if permit.request().address().port() == 0 {
+            // Any port was asked for; the one that came may be a denied one.
+            let came = os::local_address(&self.shared.os)?;
+            record.check_denies(self.listen_request(came, permit.request().name().cloned())?)?;
+        }
         let mut place = self.shared.inet.lock();
-        place.bound = other.bound.clone();
+        place.bound = Some(bound);
         place.listening = Some(permit.into_request());
         Ok(())
     }

@@ -39,6 +39,7 @@
 
 mod account;
 mod address;
+mod adopt;
 mod ask;
 mod audit;
 mod batch;
@@ -73,6 +74,7 @@ mod wait;
 
 pub use account::Traffic;
 pub use address::{Endpoint, Family, Service, SocketAddress, SocketType, UnixAddress};
+pub use adopt::listens_at;
 pub use ask::{Ask, Consent};
 pub use audit::{
     Accepted, Allowed, Audit, AuditFailure, Closed, Connected, Denied, Event, Limited, LookedUp,
@@ -81,6 +83,7 @@ pub use audit::{
 pub use datagram::Datagram;
 pub use dns::DnsResolver;
 pub use error::{Error, ErrorCode};
+pub use limits::descriptors::usable_descriptors;
 pub use network::Network;
 pub use poller::{PollEvent, Poller};
 pub use preopen::PreopenError;

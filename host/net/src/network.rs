@@ -227,7 +227,8 @@ impl Network {
         Ok(Usage::new(room))
     }
 
-    fn adopt(
+    /// Has a socket of the OS as one of this network's, which as yet is nowhere.
+    pub(crate) fn adopt(
         &self,
         os: socket2::Socket,
         family: Family,

@@ -76,7 +76,7 @@ impl Network {
     }
 
     /// What a grant opens, and the network that grants nothing else.
-    fn opening(&self, grant: &str) -> Result<(Opening, Self), PreopenError> {
+    pub(crate) fn opening(&self, grant: &str) -> Result<(Opening, Self), PreopenError> {
         let grant = if VERBS.iter().any(|verb| grant.starts_with(verb)) {
             Grant::parse(grant)?
         } else {

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,10 +162,30 @@ impl Socket {
         let settings = *self.shared.settings.lock();
         let socket = Self::new(os.try_clone()?, *family, *kind, network, settings, usage);
         match family {
-            Family::Inet | Family::Inet6 => socket.listen_beside_inet(&self.shared.inet.lock())?,
-            Family::Unix => socket.listen_beside_unix(&self.shared.unix.lock())?,
+            Family::Inet | Family::Inet6 => {
+                let place = self.shared.inet.lock();
+                let (Some(bound), Some(listening)) = (&place.bound, &place.listening) else {
+                    return Err(ErrorCode::InvalidArgument.into());
+                };
+                socket.listen_beside_inet(bound.clone(), listening.clone())?;
+            }
+            Family::Unix => {
+                let bound = self.shared.unix.lock().listening_at();
+                socket.listen_beside_unix(bound.ok_or(ErrorCode::InvalidArgument)?)?;
+            }
         }
         Ok(socket)
+    }
+
+    /// Another descriptor of the OS socket: for a process that is to listen where
+    /// this one does. It is closed when another program is started, unless that is
+    /// seen to.
+    ///
+    /// # Errors
+    ///
+    /// Where the process has no descriptor left.
+    pub fn descriptor(&self) -> Result<OwnedFd, Error> {
+        Ok(self.shared.os.try_clone()?.into())
     }
 
     /// POSIX `listen`.
@@ -686,6 +706,7 @@ impl Drop for Shared {
         if self.arrived.get_mut().is_some() {
             self.forget_arrival();
         }
+        self.account.set_over();
         self.tell_closed();
     }
 }

@@ -48,6 +48,11 @@ impl Place {
         }
     }
 
+    /// Where it listens, if it does.
+    pub(crate) fn listening_at(&self) -> Option<Bound> {
+        self.listening.as_ref().and(self.bound.clone())
+    }
+
     /// The name that the socket was given, where the kernel may know it by
     /// another.
     pub(crate) fn name(&self) -> Option<SocketAddress> {
@@ -66,9 +71,19 @@ impl Place {
 
 /// A name as it was asked for, and as it was without links on the way.
 #[derive(Clone, Debug)]
-struct Bound {
+pub(crate) struct Bound {
     asked: UnixName,
     real: UnixName,
+}
+
+impl Bound {
+    /// Where a socket is that others have given this name.
+    pub(crate) fn at(name: &UnixName) -> Result<Self, Error> {
+        Ok(Self {
+            asked: name.clone(),
+            real: Located::folder(name)?.name().clone(),
+        })
+    }
 }
 
 /// No name, as yet.
@@ -151,12 +166,10 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes the place of another socket on the same OS socket, if the network
-    /// lets it listen there.
-    pub(crate) fn listen_beside_unix(&self, other: &Place) -> Result<(), Error> {
-        let (Some(Bound { asked, real }), Some(_)) = (other.bound.clone(), &other.listening) else {
-            return Err(ErrorCode::InvalidArgument.into());
-        };
+    /// Takes the place where the OS socket listens by another's doing, if the
+    /// network lets it listen there.
+    pub(crate) fn listen_beside_unix(&self, bound: Bound) -> Result<(), Error> {
+        let Bound { asked, real } = bound;
         let (kind, record) = (self.unix_kind(), self.record());
         let permit = record.check(ListenUnix::new(kind, asked.clone()))?;
         let _ = record.check(ListenUnix::new(kind, real.clone()))?;
@@ -402,7 +415,8 @@ fn unix_address(endpoint: &Endpoint) -> Result<&UnixAddress, Error> {
     }
 }
 
-fn name(address: &UnixAddress) -> Result<UnixName, Error> {
+/// A name in canonical form.
+pub(crate) fn name(address: &UnixAddress) -> Result<UnixName, Error> {
     let name = match address {
         UnixAddress::Abstract(name) => UnixName::abstract_name(name),
         UnixAddress::Path(path) => UnixName::path(path),

@@ -106,8 +106,10 @@ impl AnyRequest {
 
     fn from_grant(grant: &Grant, text: Fragment<'_>) -> Result<Self, GrantError> {
         match grant.kind() {
-            Kind::Resolve(NamePattern::Exact(name)) => Ok(resolve(name)),
-            Kind::Resolve(NamePattern::Any | NamePattern::Under(_)) => Err(many_names(text)),
+            Kind::Resolve(names) => match &**names {
+                NamePattern::Exact(name) => Ok(resolve(name)),
+                NamePattern::Any | NamePattern::Under(_) => Err(many_names(text)),
+            },
             Kind::Socket(grant) => socket(grant, text),
             Kind::Unix(grant) => unix(grant, text),
         }

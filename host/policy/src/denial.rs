@@ -19,7 +19,8 @@ pub struct Denial(Arc<Denied<dyn Request>>);
 
 struct Denied<R: ?Sized> {
     refusals: Refusals,
-    details: OnceLock<Details>,
+    /// In a place of its own: few denials are told, and all are made.
+    details: OnceLock<Box<Details>>,
     request: R,
 }
 
@@ -108,12 +109,14 @@ impl Denial {
 
     fn details(&self) -> &Details {
         let denied = &*self.0;
-        denied.details.get_or_init(|| Details {
-            request: denied.request.to_string(),
-            first: denied.explain(denied.refusals.first()),
-            others: (denied.refusals.others().iter())
-                .map(|refused| denied.explain(refused))
-                .collect(),
+        denied.details.get_or_init(|| {
+            Box::new(Details {
+                request: denied.request.to_string(),
+                first: denied.explain(denied.refusals.first()),
+                others: (denied.refusals.others().iter())
+                    .map(|refused| denied.explain(refused))
+                    .collect(),
+            })
         })
     }
 

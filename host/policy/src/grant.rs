@@ -46,7 +46,7 @@ pub struct Grant(Kind);
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Kind {
-    Resolve(NamePattern),
+    Resolve(Arc<NamePattern>),
     Socket(Arc<SocketGrant>),
     Unix(Arc<UnixGrant>),
 }
@@ -98,9 +98,16 @@ impl From<UnixGrant> for Grant {
 }
 
 /// A grant of `resolve`.
+impl From<&Arc<NamePattern>> for Grant {
+    fn from(names: &Arc<NamePattern>) -> Self {
+        Self(Kind::Resolve(Arc::clone(names)))
+    }
+}
+
+/// A grant of `resolve`.
 impl From<NamePattern> for Grant {
     fn from(names: NamePattern) -> Self {
-        Self(Kind::Resolve(names))
+        Self(Kind::Resolve(Arc::new(names)))
     }
 }
 

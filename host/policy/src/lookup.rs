@@ -134,7 +134,7 @@ impl Request for Lookup {
 impl Decide for Lookup {
     fn decide(&self, layer: &Layer) -> Verdict {
         if let Some(names) = layer.deny.resolving(&self.name) {
-            return Err(Refusal::Denied(names.clone().into()));
+            return Err(Refusal::Denied(names.into()));
         }
         let refusal = match self.ruling(layer) {
             Ruling::Granted(grant) => return Ok(Some(grant)),
@@ -143,7 +143,7 @@ impl Decide for Lookup {
             Ruling::Silent => Refusal::Silent,
         };
         if let Some(names) = layer.allow.resolving(&self.name) {
-            return Ok(Some(names.clone().into()));
+            return Ok(Some(names.into()));
         }
         if self.name.is_localhost() {
             return Ok(None);

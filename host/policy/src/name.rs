@@ -97,11 +97,11 @@ impl Name {
 
     /// The names above this one, nearest first: `b.c` and `c` for `a.b.c`.
     pub(crate) fn parents(&self) -> impl Iterator<Item = &str> {
-        let above = |name: &str| name.find('.').map(|dot| dot + 1);
-        iter::successors(
-            above(&self.0).and_then(|at| self.0.get(at..)),
-            move |name| above(name).and_then(|at| name.get(at..)),
-        )
+        let above = |name: &str| name.bytes().position(|octet| octet == b'.');
+        iter::successors(Some(self.as_str()), move |name| {
+            name.get(above(name)? + 1..)
+        })
+        .skip(1)
     }
 }
 

@@ -1,17 +1,16 @@
 //! Finding what stands under a name without a scan. It must not know what it
 //! holds.
 
-use std::collections::HashMap;
-
 use crate::Name;
+use crate::keyed::KeyedMap;
 use crate::name_pattern::NamePattern;
 
 /// One `T` for each name pattern.
 #[derive(Debug, Default)]
 pub(crate) struct NameIndex<T> {
     any: Option<T>,
-    exact: HashMap<Name, T>,
-    under: HashMap<Name, T>,
+    exact: KeyedMap<Name, T>,
+    under: KeyedMap<Name, T>,
     /// A bit for each length of a name in `under`: of a name with many labels
     /// few of those above are worth a search.
     lengths: [u128; 2],
@@ -35,24 +34,29 @@ impl<T: Default> NameIndex<T> {
 }
 
 impl<T> NameIndex<T> {
-    /// What stands under each pattern that matches the name, the most exact
-    /// first.
-    pub(crate) fn matching(&self, name: &Name) -> impl Iterator<Item = &T> {
-        let parents = if self.under.is_empty() {
-            None
-        } else {
-            Some(name.parents())
-        };
-        let under = parents
-            .into_iter()
-            .flatten()
-            .filter(|parent| self.is_length(parent))
-            .filter_map(|parent| self.under.get(parent));
-        self.exact
-            .get(name)
-            .into_iter()
-            .chain(under)
-            .chain(&self.any)
+    /// What `pick` makes of the first of what stands under patterns that match the
+    /// name that it takes, the most exact first.
+    pub(crate) fn find_matching<'a, R>(
+        &'a self,
+        name: &Name,
+        mut pick: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
+        let exact = self.exact.get(name).and_then(&mut pick);
+        exact
+            .or_else(|| self.find_above(name, &mut pick))
+            .or_else(|| self.any.as_ref().and_then(pick))
+    }
+
+    fn find_above<'a, R>(
+        &'a self,
+        name: &Name,
+        pick: &mut impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
+        if self.under.is_empty() {
+            return None;
+        }
+        let mut parents = name.parents().filter(|parent| self.is_length(parent));
+        parents.find_map(|parent| self.under.get(parent).and_then(&mut *pick))
     }
 
     fn is_length(&self, name: &str) -> bool {

@@ -1,50 +1,34 @@
 //! Finding what stands over an address without a scan. It must not know what
 //! it holds.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::iter;
+use std::hash::Hash;
 use std::net::IpAddr;
+use std::ops::BitAnd;
 
 use ipnet::IpNet;
 
 use crate::Group;
 use crate::embedded::embedded;
+use crate::keyed::KeyedMap;
 use crate::range::Range;
 
 /// One `T` for each range of addresses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct NetworkIndex<T> {
-    v4: Nest<u32, T>,
-    v6: Nest<u128, T>,
+    v4: Family<u32, T>,
+    v6: Family<u128, T>,
     /// `public` is no union of networks, and so has a place of its own.
     public: Option<T>,
 }
 
-/// What goes into an index, while it is gathered.
-#[derive(Debug, Default)]
-pub(crate) struct Networks<T> {
-    v4: BTreeMap<(u32, u8), T>,
-    v6: BTreeMap<(u128, u8), T>,
-    public: Option<T>,
-}
-
-/// Networks by where they start, each with the next wider one around it: of two
-/// networks that meet, one holds the other.
+/// The networks of a family by their mask, the narrowest first, and then by where
+/// they start: few masks are in use, and only those are worth a search.
 #[derive(Debug)]
-struct Nest<B, T> {
-    starts: Vec<B>,
-    networks: Vec<Network<B, T>>,
-}
+struct Family<B, T>(BTreeMap<Reverse<B>, KeyedMap<B, T>>);
 
-#[derive(Debug)]
-struct Network<B, T> {
-    last: B,
-    /// The index of the network around it.
-    around: Option<usize>,
-    item: T,
-}
-
-impl<T: Default> Networks<T> {
+impl<T: Default> NetworkIndex<T> {
     /// Hands out what stands over each part of the range.
     pub(crate) fn for_each_part(&mut self, range: Range, mut visit: impl FnMut(&mut T)) {
         match range {
@@ -59,22 +43,9 @@ impl<T: Default> Networks<T> {
     }
 
     fn entry(&mut self, network: &IpNet) -> &mut T {
-        let length = network.prefix_len();
-        match network.network() {
-            IpAddr::V4(start) => self.v4.entry((start.to_bits(), length)).or_default(),
-            IpAddr::V6(start) => self.v6.entry((start.to_bits(), length)).or_default(),
-        }
-    }
-}
-
-impl<T> From<Networks<T>> for NetworkIndex<T> {
-    fn from(Networks { v4, v6, public }: Networks<T>) -> Self {
-        let v4_last = |start: u32, length| start | u32::MAX.checked_shr(length).unwrap_or(0);
-        let v6_last = |start: u128, length| start | u128::MAX.checked_shr(length).unwrap_or(0);
-        Self {
-            v4: Nest::new(v4, v4_last),
-            v6: Nest::new(v6, v6_last),
-            public,
+        match network {
+            IpNet::V4(v4) => (self.v4).entry(v4.network().to_bits(), v4.netmask().to_bits()),
+            IpNet::V6(v6) => (self.v6).entry(v6.network().to_bits(), v6.netmask().to_bits()),
         }
     }
 }
@@ -88,15 +59,13 @@ impl<T> NetworkIndex<T> {
         mut pick: impl FnMut(&'a T) -> Option<R>,
     ) -> Option<R> {
         let found = match network {
-            IpNet::V4(network) => {
-                let (first, last) = (network.network(), network.broadcast());
-                let mut around = self.v4.around(first.to_bits(), last.to_bits());
-                around.find_map(&mut pick)
+            IpNet::V4(v4) => {
+                let (address, mask) = (v4.addr().to_bits(), v4.netmask().to_bits());
+                self.v4.around(address, mask).find_map(&mut pick)
             }
-            IpNet::V6(network) => {
-                let (first, last) = (network.network(), network.broadcast());
-                let mut around = self.v6.around(first.to_bits(), last.to_bits());
-                around.find_map(&mut pick)
+            IpNet::V6(v6) => {
+                let (address, mask) = (v6.addr().to_bits(), v6.netmask().to_bits());
+                self.v6.around(address, mask).find_map(&mut pick)
             }
         };
         found.or_else(|| {
@@ -121,49 +90,33 @@ impl<T> NetworkIndex<T> {
     }
 
     fn is_empty(&self) -> bool {
-        self.v4.starts.is_empty() && self.v6.starts.is_empty() && self.public.is_none()
+        self.v4.0.is_empty() && self.v6.0.is_empty() && self.public.is_none()
     }
 }
 
-impl<B: Copy + Ord, T> Nest<B, T> {
-    /// Of networks in their order, wider ones before those that they hold.
-    fn new(networks: BTreeMap<(B, u8), T>, last: impl Fn(B, u32) -> B) -> Self {
-        let mut nest = Self::default();
-        for ((start, length), item) in networks {
-            let last = last(start, length.into());
-            let before = nest.networks.len().checked_sub(1);
-            let around = nest
-                .out_from(before)
-                .find(|(_, network)| last <= network.last);
-            let around = around.map(|(index, _)| index);
-            nest.starts.push(start);
-            nest.networks.push(Network { last, around, item });
-        }
-        nest
+impl<B: BitAnd<Output = B> + Copy + Hash + Ord, T> Family<B, T> {
+    fn entry(&mut self, start: B, mask: B) -> &mut T
+    where
+        T: Default,
+    {
+        let networks = self.0.entry(Reverse(mask)).or_default();
+        networks.entry(start).or_default()
     }
 
-    /// What stands over networks from `first` or before to `last` or beyond.
-    fn around(&self, first: B, last: B) -> impl Iterator<Item = &T> {
-        let starting = self.starts.partition_point(|start| *start <= first);
-        self.out_from(starting.checked_sub(1))
-            .filter(move |(_, network)| last <= network.last)
-            .map(|(_, network)| &network.item)
-    }
-
-    /// A network, and those around it, with their indices.
-    fn out_from(&self, index: Option<usize>) -> impl Iterator<Item = (usize, &Network<B, T>)> {
-        let at = |index: usize| Some((index, self.networks.get(index)?));
-        iter::successors(index.and_then(at), move |(_, network)| {
-            network.around.and_then(at)
-        })
+    /// What stands over networks that hold all of the one of `mask` around
+    /// `address`, the narrowest first.
+    fn around(&self, address: B, mask: B) -> impl Iterator<Item = &T> {
+        let wider = self.0.iter().filter(move |(Reverse(own), _)| *own <= mask);
+        wider.filter_map(move |(Reverse(own), networks)| networks.get(&(address & *own)))
     }
 }
 
-impl<B, T> Default for Nest<B, T> {
+impl<T> Default for NetworkIndex<T> {
     fn default() -> Self {
         Self {
-            starts: Vec::new(),
-            networks: Vec::new(),
+            v4: Family(BTreeMap::new()),
+            v6: Family(BTreeMap::new()),
+            public: None,
         }
     }
 }

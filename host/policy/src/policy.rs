@@ -87,7 +87,7 @@ impl Policy {
             }
         }
         if let Some(refusals) = denied {
-            return Err(request.deny(refusals));
+            return Err(Denial::new(request, refusals));
         }
         let shadowed = shadowed.map(|refusals| request.deny(refusals));
         Ok(Permit::new(request, grant, shadowed))

@@ -31,6 +31,17 @@ impl Ports {
         }
     }
 
+    /// The range that they are, where they are only one.
+    pub(crate) fn range(&self) -> Option<RangeInclusive<u16>> {
+        match self {
+            Self::All => Some(0..=u16::MAX),
+            Self::List(items) => match items.as_slice() {
+                [item] => Some(item.clone()),
+                _ => None,
+            },
+        }
+    }
+
     /// The ports that stand alone.
     pub(crate) fn singles(&self) -> impl Iterator<Item = u16> {
         let items = match self {

@@ -49,7 +49,7 @@ impl Reverse {
     /// belongs to neither.
     fn denied(&self, layer: &Layer) -> Option<Grant> {
         let by_name = layer.deny.resolving(&self.name);
-        by_name.cloned().map(Grant::from).or_else(|| {
+        by_name.map(Grant::from).or_else(|| {
             let mut denies = layer.deny.connect_tables().into_iter();
             denies
                 .find_map(|table| table.catching_everywhere(self.address))
@@ -59,7 +59,7 @@ impl Reverse {
 
     fn granted(&self, layer: &Layer) -> Option<Grant> {
         let by_name = layer.allow.resolving(&self.name);
-        by_name.cloned().map(Grant::from).or_else(|| {
+        by_name.map(Grant::from).or_else(|| {
             let mut grants = layer.allow.connect_tables().into_iter();
             grants
                 .find_map(|table| table.covering_somewhere(self.address))

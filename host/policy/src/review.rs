@@ -176,10 +176,10 @@ struct TooMuch;
 
 fn wide(grant: &Grant) -> Option<Concern> {
     let reach = match grant.kind() {
-        Kind::Resolve(NamePattern::Any) => {
-            "every name may be looked up, and each lookup can carry data out"
-        }
-        Kind::Resolve(NamePattern::Exact(_) | NamePattern::Under(_)) => return None,
+        Kind::Resolve(names) => match **names {
+            NamePattern::Any => "every name may be looked up, and each lookup can carry data out",
+            NamePattern::Exact(_) | NamePattern::Under(_) => return None,
+        },
         Kind::Socket(grant) => wide_socket(grant)?,
         Kind::Unix(grant) => match &grant.names {
             UnixPattern::AnyAbstract if grant.verb == Verb::Connect => {

@@ -68,23 +68,27 @@ impl Rules {
     }
 
     /// The grant to look a name up without connecting to it.
-    pub(crate) fn resolving(&self, name: &Name) -> Option<&NamePattern> {
-        let mut matching = self.resolve.matching(name).flatten();
-        matching.next().map(|placed| &*placed.grant)
+    pub(crate) fn resolving(&self, name: &Name) -> Option<&Arc<NamePattern>> {
+        let placed = self.resolve.find_matching(name, Option::as_ref)?;
+        Some(&placed.grant)
     }
 
     /// Of all grants that come near to what the query asks for in the same ways,
     /// the first; each with its place.
     pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = (usize, Grant)> {
-        let by_name = query.name.into_iter();
-        let resolving = by_name.flat_map(|name| self.resolve.matching(name).flatten());
-        let resolving = placed::first(resolving);
+        let mut resolving = None;
+        if let Some(name) = query.name {
+            self.resolve.find_matching(name, |placed| {
+                resolving = placed::first(resolving.into_iter().chain(placed));
+                None::<()>
+            });
+        }
         let sockets = self.all_tables().into_iter().flat_map(|tables| {
             let tcp = tables.tcp.near(query);
             tcp.chain(tables.udp.near(query))
         });
-        let resolving = resolving.map(|near| (near.place, (*near.grant).clone().into()));
-        let sockets = sockets.map(|near| (near.place, Grant::from(&near.grant)));
+        let resolving = resolving.map(|near| (near.place, Grant::from(near)));
+        let sockets = sockets.map(|near| (near.place, Grant::from(near)));
         resolving.into_iter().chain(sockets)
     }
 
@@ -101,7 +105,7 @@ impl Rules {
         let tables = self.all_tables().into_iter();
         let tables = tables.flat_map(|tables| [&tables.unix_datagram, &tables.unix_stream]);
         let near = tables.flat_map(|table| table.near(name));
-        near.map(|near| (near.place, Grant::from(&near.grant)))
+        near.map(|near| (near.place, Grant::from(near)))
     }
 
     fn all_tables(&self) -> [&Tables; 4] {
@@ -165,7 +169,7 @@ fn resolve(grants: &[Grant]) -> NameIndex<Option<Placed<NamePattern>>> {
     for (place, grant) in grants.iter().enumerate() {
         match grant.kind() {
             Kind::Resolve(names) => {
-                let placed = || Placed::new(place, &Arc::new(names.clone()));
+                let placed = || Placed::new(place, names);
                 index.entry(names).get_or_insert_with(placed);
             }
             Kind::Socket(_) | Kind::Unix(_) => {}

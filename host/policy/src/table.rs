@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::Name;
 use crate::endpoint::Query;
 use crate::name_index::NameIndex;
-use crate::network_index::{NetworkIndex, Networks};
+use crate::network_index::NetworkIndex;
 use crate::placed::{self, Placed};
 use crate::port_index::PortIndex;
 use crate::range::Range;
@@ -30,26 +30,17 @@ impl Table {
     /// Compiles grants that come in their order.
     pub(crate) fn new(role: Role, grants: impl Iterator<Item = Placed<SocketGrant>>) -> Self {
         let mut table = Self::default();
-        let mut networks = Networks::default();
-        for grant in grants {
-            table.insert(&mut networks, role, &grant);
-        }
-        table.networks = networks.into();
+        grants.for_each(|grant| table.insert(role, &grant));
         table
     }
 
-    fn insert(
-        &mut self,
-        networks: &mut Networks<PortIndex>,
-        role: Role,
-        placed: &Placed<SocketGrant>,
-    ) {
+    fn insert(&mut self, role: Role, placed: &Placed<SocketGrant>) {
         let (names, addresses) = (placed.grant.names(role), placed.grant.addresses(role));
         if let Some(names) = names {
             self.names.entry(names).insert(placed);
         }
         if let Some(range) = addresses {
-            networks.for_each_part(range, |ports| ports.insert(placed));
+            (self.networks).for_each_part(range, |ports| ports.insert(placed));
         }
         match role {
             Role::Allow => self.every.insert(placed),
@@ -83,16 +74,13 @@ impl Table {
                     .chain(PortIndex::first_holding(ports, port)),
             );
             host = placed::first(host.into_iter().chain(PortIndex::first(ports)));
+            None::<()>
         };
-        let names = query.name.into_iter();
-        names
-            .flat_map(|name| self.names.matching(name))
-            .for_each(&mut note);
+        if let Some(name) = query.name {
+            self.names.find_matching(name, &mut note);
+        }
         if let Some(reach) = query.reach {
-            self.networks.find_covering(reach, |ports| {
-                note(ports);
-                None::<()>
-            });
+            self.networks.find_covering(reach, &mut note);
         }
         [
             both,
@@ -160,18 +148,18 @@ impl Table {
         port: u16,
         mut is_it: impl FnMut(&SocketGrant) -> bool,
     ) -> Option<&Placed<SocketGrant>> {
-        let mut matching = self.names.matching(name);
-        matching.find_map(|ports| ports.find(port, &mut is_it))
+        let find = |ports| PortIndex::find(ports, port, &mut is_it);
+        self.names.find_matching(name, find)
     }
 
     /// A grant that matches a name, read as an allow, on whatever port.
     pub(crate) fn naming_somewhere(&self, name: &Name) -> Option<&Placed<SocketGrant>> {
-        self.names.matching(name).find_map(PortIndex::first)
+        self.names.find_matching(name, PortIndex::first)
     }
 
     /// A grant that matches a name, read as a deny, on every port.
     pub(crate) fn naming_everywhere(&self, name: &Name) -> Option<&Placed<SocketGrant>> {
-        self.names.matching(name).find_map(PortIndex::complete)
+        self.names.find_matching(name, PortIndex::complete)
     }
 
     /// A grant that covers an address, read as an allow, on whatever port.

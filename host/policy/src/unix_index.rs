@@ -1,10 +1,10 @@
 //! Finding what stands over the name of a unix socket without a scan. It must
 //! not know what it holds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::UnixName;
+use crate::keyed::KeyedMap;
 use crate::unix_name::folders;
 use crate::unix_pattern::UnixPattern;
 
@@ -12,9 +12,9 @@ use crate::unix_pattern::UnixPattern;
 #[derive(Debug)]
 pub(crate) struct UnixIndex<T> {
     any_abstract: Option<T>,
-    exact: HashMap<UnixName, T>,
-    within: HashMap<Arc<[u8]>, T>,
-    under: HashMap<Arc<[u8]>, T>,
+    exact: KeyedMap<UnixName, T>,
+    within: KeyedMap<Arc<[u8]>, T>,
+    under: KeyedMap<Arc<[u8]>, T>,
 }
 
 impl<T> UnixIndex<T> {
@@ -35,24 +35,33 @@ impl<T> UnixIndex<T> {
         }
     }
 
-    /// The items whose patterns match the name, the most exact first.
-    pub(crate) fn matching(&self, name: &UnixName) -> impl Iterator<Item = &T> {
-        let (beneath, other) = match name.as_path() {
-            Some(path) => (Some(self.over(path)), None),
-            None => (None, self.any_abstract.as_ref()),
-        };
-        let beneath = beneath.into_iter().flatten();
-        self.exact.get(name).into_iter().chain(beneath).chain(other)
+    /// What `pick` makes of the first of the items whose patterns match the name
+    /// that it takes, the most exact first.
+    pub(crate) fn find_matching<'a, R>(
+        &'a self,
+        name: &UnixName,
+        mut pick: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
+        let exact = self.exact.get(name).and_then(&mut pick);
+        exact.or_else(|| match name.as_path() {
+            Some(path) => self.find_over(path, pick),
+            None => self.any_abstract.as_ref().and_then(pick),
+        })
     }
 
-    fn over(&self, path: &[u8]) -> impl Iterator<Item = &T> {
+    fn find_over<'a, R>(
+        &'a self,
+        path: &[u8],
+        mut pick: impl FnMut(&'a T) -> Option<R>,
+    ) -> Option<R> {
         let parent = folders(path).next();
         let within = parent.and_then(|parent| self.within.get(parent));
-        let above = (!self.under.is_empty()).then(|| folders(path));
-        let under = above.into_iter().flatten();
-        within
-            .into_iter()
-            .chain(under.filter_map(|folder| self.under.get(folder)))
+        within.and_then(&mut pick).or_else(|| {
+            if self.under.is_empty() {
+                return None;
+            }
+            folders(path).find_map(|folder| self.under.get(folder).and_then(&mut pick))
+        })
     }
 }
 
@@ -60,9 +69,9 @@ impl<T> Default for UnixIndex<T> {
     fn default() -> Self {
         Self {
             any_abstract: None,
-            exact: HashMap::new(),
-            within: HashMap::new(),
-            under: HashMap::new(),
+            exact: KeyedMap::default(),
+            within: KeyedMap::default(),
+            under: KeyedMap::default(),
         }
     }
 }

@@ -19,14 +19,18 @@ impl UnixTable {
     /// The first grant of each way to come near to a name: that matches it, and
     /// that does not.
     pub(crate) fn near(&self, name: &UnixName) -> impl Iterator<Item = &Placed<UnixGrant>> {
-        let by_name = placed::first(self.names.matching(name));
+        let mut by_name = None;
+        self.names.find_matching(name, |placed| {
+            by_name = placed::first(by_name.into_iter().chain([placed]));
+            None::<()>
+        });
         by_name.into_iter().chain(&self.first)
     }
 
     /// The grant that matches the name most exactly.
     pub(crate) fn matching(&self, name: &UnixName) -> Option<&Arc<UnixGrant>> {
-        let mut matching = self.names.matching(name);
-        matching.next().map(|placed| &placed.grant)
+        let matching = self.names.find_matching(name, Some)?;
+        Some(&matching.grant)
     }
 }
 

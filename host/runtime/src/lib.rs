@@ -64,6 +64,7 @@
 //! What is not here: decisions, which are made in `portcullis-policy`, and
 //! sockets, which are opened in `portcullis-net`.
 
+mod access_log;
 mod audit_log;
 mod bindings;
 mod compiled;
@@ -73,13 +74,16 @@ mod engine;
 mod failure;
 mod handler;
 mod host;
+mod json_lines;
 mod linker;
 mod memory;
+mod one_line;
 mod pool;
 mod program;
 mod server;
 mod state;
 
+pub use access_log::AccessLog;
 pub use audit_log::AuditLog;
 pub use component::LoadError;
 pub use ctx::{Ctx, CtxView, View};
@@ -91,7 +95,7 @@ pub use portcullis_net::{
     Accepted, Allowed, Answer, Ask, Audit, AuditFailure, Closed, Connected, Consent, Denied,
     DnsResolver, Error, ErrorCode, Event, Family, Limited, LookedUp, Network, Opened, Pending,
     PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket, SocketAddress, SocketType,
-    SystemResolver, TableResolver, Traffic, UnixAddress,
+    SystemResolver, TableResolver, Traffic, UnixAddress, listens_at, usable_descriptors,
 };
 pub use portcullis_policy::{
     Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,

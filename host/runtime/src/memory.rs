@@ -29,6 +29,11 @@ impl Memory {
         }
     }
 
+    /// Forgets that it was refused more, for the next whom the instance serves.
+    pub(crate) fn begin_anew(&mut self) {
+        self.is_short = false;
+    }
+
     /// Whether the instance has asked for more than there is.
     pub(crate) fn is_short(&self) -> bool {
         self.is_short

@@ -3,9 +3,12 @@
 
 mod bounds;
 mod crew;
+mod drain;
+mod gate;
 mod listener;
 mod log;
 mod meter;
+mod numbered;
 mod peers;
 mod service;
 mod turn;
@@ -13,16 +16,18 @@ mod turn;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use portcullis_net::{AuditFailure, PreopenError, Socket, SocketAddress};
+use portcullis_net::{AuditFailure, Error, PreopenError, Socket, SocketAddress};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 pub use bounds::{Bounds, Reuse, WhenFull};
+pub use drain::Drained;
+use gate::Gate;
 use listener::Listener;
 pub use log::{Ending, Log, Served, TurnedAway, Visit};
 use peers::Peers;
@@ -74,12 +79,17 @@ pub enum ListenError {
     Open(#[from] PreopenError),
 }
 
-/// What came of those who were served when the server drained.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Drained {
-    /// How many were ended by force, since the time was over.
-    pub dropped: usize,
+impl ListenError {
+    /// What the server did that could not be recorded, if that is why. It is to end
+    /// then.
+    pub fn audit_failure(&self) -> Option<&AuditFailure> {
+        match self {
+            Self::Open(PreopenError::Open(error)) => error.audit_failure(),
+            Self::Open(PreopenError::Grant(_) | PreopenError::NotOne)
+            | Self::NoStreamHandler(_)
+            | Self::NoDatagramHandler(_) => None,
+        }
+    }
 }
 
 pub(crate) struct Shared {
@@ -97,21 +107,34 @@ pub(crate) struct Shared {
 struct Live {
     listener: Arc<str>,
     peer: SocketAddress,
-    task: AbortHandle,
+    task: Task,
+}
+
+/// What serves somebody.
+enum Task {
+    /// It has not been started yet.
+    Coming,
+    /// It runs, or waits.
+    Started(AbortHandle),
+    /// It is to be ended as soon as it has been started.
+    Dropped,
 }
 
 /// What is served with, and where.
 struct Serving {
     generation: Generation,
     listening: Vec<Listening>,
-    closing: watch::Sender<bool>,
+    /// Until when they are served who have come, once nobody else is let in.
+    closing: watch::Sender<Option<Instant>>,
+    ending: drain::Ending,
 }
 
 /// A listener and the loop that lets in who comes to it.
 struct Listening {
     endpoint: Arc<str>,
     socket: Socket,
-    task: JoinHandle<()>,
+    /// Ends with how many it has let in and could not have served.
+    task: JoinHandle<usize>,
 }
 
 impl Server {
@@ -122,6 +145,7 @@ impl Server {
             generation: Generation::new(service, &bounds),
             listening: Vec::new(),
             closing: watch::Sender::default(),
+            ending: drain::Ending::default(),
         };
         let room = usize::try_from(bounds.connections).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
@@ -150,22 +174,44 @@ impl Server {
     /// Where the handler has nothing for such a socket, the text is not a grant
     /// to listen at one endpoint, or the socket cannot be opened.
     pub async fn listen(&self, endpoint: &str) -> Result<SocketAddress, ListenError> {
-        let grant = match endpoint.starts_with("listen ") {
-            true => endpoint.to_owned(),
-            false => format!("listen {endpoint}"),
-        };
         let mut serving = self.shared.serving.lock().await;
+        let grant = grant(endpoint);
         let socket = serving.generation.network.preopen(&grant).await?;
-        let address = socket.local_address().map_err(PreopenError::Open)?;
-        let duty = serving.generation.duty(&socket)?;
-        let endpoint = Arc::from(grant);
-        let task = self.begin(&serving, &endpoint, socket.duplicate(), duty);
-        serving.listening.push(Listening {
-            endpoint,
-            socket,
-            task,
-        });
-        Ok(address)
+        self.serve_at(&mut serving, &grant, socket)
+    }
+
+    /// The same with a socket that listens there already, by another's doing: a
+    /// service manager, or the process that this one takes over from.
+    ///
+    /// # Errors
+    ///
+    /// As above, or where the descriptor is something else, or somewhere else.
+    pub async fn listen_from(
+        &self,
+        endpoint: &str,
+        descriptor: OwnedFd,
+    ) -> Result<SocketAddress, ListenError> {
+        let mut serving = self.shared.serving.lock().await;
+        let grant = grant(endpoint);
+        let socket = serving
+            .generation
+            .network
+            .preopen_from(&grant, descriptor)?;
+        self.serve_at(&mut serving, &grant, socket)
+    }
+
+    /// The sockets that it listens on, once more, in the order in which it was told
+    /// to: for a process that is to take over.
+    ///
+    /// # Errors
+    ///
+    /// Where the process has not descriptors enough.
+    pub async fn descriptors(&self) -> Result<Vec<OwnedFd>, Error> {
+        let serving = self.shared.serving.lock().await;
+        let listening = serving.listening.iter();
+        listening
+            .map(|listening| listening.socket.descriptor())
+            .collect()
     }
 
     /// Serves with something else from now on. Those who are served already keep
@@ -185,7 +231,12 @@ impl Server {
             let duty = generation.duty(&socket)?;
             Ok((Arc::clone(endpoint), socket, duty))
         });
-        let again = again.collect::<Result<Vec<_>, ListenError>>()?;
+        let again = again.collect::<Result<Vec<_>, ListenError>>();
+        let again = again.inspect_err(|error| {
+            if let Some(failure) = error.audit_failure() {
+                self.shared.fail(failure.clone());
+            }
+        })?;
         for listening in serving.listening.drain(..) {
             listening.task.abort();
         }
@@ -202,33 +253,6 @@ impl Server {
         }
         serving.generation = generation;
         Ok(())
-    }
-
-    /// Listens no more, and waits until whoever came before has been served, but
-    /// not for longer than `patience`: who is left then is dropped.
-    pub async fn drain(&self, patience: Duration) -> Drained {
-        let end = Instant::now() + patience;
-        let mut serving = self.shared.serving.lock().await;
-        let _ = serving.closing.send_replace(true);
-        for listening in serving.listening.drain(..) {
-            let Listening { socket, task, .. } = listening;
-            drop(socket);
-            let abort = task.abort_handle();
-            if timeout_at(end, task).await.is_err() {
-                abort.abort();
-            }
-        }
-        drop(serving);
-        let everybody = self
-            .shared
-            .room
-            .acquire_many(self.shared.bounds.connections);
-        match timeout_at(end, everybody).await {
-            Ok(_) => Drained { dropped: 0 },
-            Err(_) => Drained {
-                dropped: self.shared.drop_live(|_| true),
-            },
-        }
     }
 
     /// How many are served right now.
@@ -251,6 +275,24 @@ impl Server {
         }
     }
 
+    fn serve_at(
+        &self,
+        serving: &mut Serving,
+        grant: &str,
+        socket: Socket,
+    ) -> Result<SocketAddress, ListenError> {
+        let address = socket.local_address().map_err(PreopenError::Open)?;
+        let duty = serving.generation.duty(&socket)?;
+        let endpoint = Arc::from(grant.strip_prefix("listen ").unwrap_or(grant));
+        let task = self.begin(serving, &endpoint, socket.duplicate(), duty);
+        serving.listening.push(Listening {
+            endpoint,
+            socket,
+            task,
+        });
+        Ok(address)
+    }
+
     /// Begins to let in who comes to a socket.
     fn begin(
         &self,
@@ -258,10 +300,13 @@ impl Server {
         endpoint: &Arc<str>,
         socket: Socket,
         duty: Duty,
-    ) -> JoinHandle<()> {
-        let listener = Listener {
+    ) -> JoinHandle<usize> {
+        let gate = Gate {
             shared: Arc::clone(&self.shared),
             endpoint: Arc::clone(endpoint),
+        };
+        let listener = Listener {
+            gate,
             socket,
             closing: serving.closing.subscribe(),
         };
@@ -269,6 +314,14 @@ impl Server {
             Duty::Connections(crew) => tokio::spawn(listener.accept(crew)),
             Duty::Datagrams(crew) => tokio::spawn(listener.receive(crew)),
         }
+    }
+}
+
+/// The grant to listen at an endpoint.
+fn grant(endpoint: &str) -> String {
+    match endpoint.starts_with("listen ") {
+        true => endpoint.to_owned(),
+        false => format!("listen {endpoint}"),
     }
 }
 
@@ -286,17 +339,23 @@ impl Shared {
         peer: SocketAddress,
         turn: impl Future<Output = ()> + Send + 'static,
     ) {
-        // Whoever is done at once waits to be forgotten until they are known.
-        let mut live = self.live();
-        let task = tokio::spawn(turn).abort_handle();
-        live.insert(
+        // Known from before it is started, since it may be over at once.
+        self.live().insert(
             number,
             Live {
                 listener,
                 peer,
-                task,
+                task: Task::Coming,
             },
         );
+        // Where the runtime is being shut down, this ends the turn, which locks.
+        let task = tokio::spawn(turn).abort_handle();
+        if let Some(live) = self.live().get_mut(&number) {
+            match live.task {
+                Task::Coming | Task::Started(_) => live.task = Task::Started(task),
+                Task::Dropped => task.abort(),
+            }
+        }
     }
 
     fn forget(&self, number: u64) {
@@ -309,9 +368,15 @@ impl Shared {
     }
 
     fn drop_live(&self, which: impl Fn(&Live) -> bool) -> usize {
-        let live = self.live();
-        let dropped = live.values().filter(|live| which(live));
-        dropped.map(|live| live.task.abort()).count()
+        let mut live = self.live();
+        let dropped = live.values_mut().filter(|live| which(live));
+        let ended = dropped.map(
+            |live| match std::mem::replace(&mut live.task, Task::Dropped) {
+                Task::Started(task) => task.abort(),
+                Task::Coming | Task::Dropped => {}
+            },
+        );
+        ended.count()
     }
 
     fn fail(&self, failure: AuditFailure) {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use portcullis_guest::{
-    Family, Network, SocketType, TcpListener, TcpStream, UdpSocket, error_code, lookup, preopens,
+    Family, Network, SocketType, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream,
+    error_code, lookup, preopens,
 };
 use wasip2::clocks::monotonic_clock;
 
@@ -91,11 +92,17 @@ pub fn outcome<T>(result: io::Result<T>) -> String {
 }
 
 fn connect(address: &str) -> io::Result<String> {
-    Ok(outcome(TcpStream::connect(address)))
+    Ok(match address.strip_prefix("unix:") {
+        Some(path) => outcome(UnixStream::connect(path)),
+        None => outcome(TcpStream::connect(address)),
+    })
 }
 
 fn listen(address: &str) -> io::Result<String> {
-    Ok(outcome(TcpListener::bind(address)))
+    Ok(match address.strip_prefix("unix:") {
+        Some(path) => outcome(UnixListener::bind(path)),
+        None => outcome(TcpListener::bind(address)),
+    })
 }
 
 /// A datagram.
@@ -156,8 +163,13 @@ fn sleep(milliseconds: &str) -> io::Result<String> {
     Ok("slept".into())
 }
 
-fn fail(_: &str) -> io::Result<String> {
-    Err(io::Error::new(io::ErrorKind::TimedOut, "as ordered"))
+/// With a message of its own, if the order has one.
+fn fail(message: &str) -> io::Result<String> {
+    let message = match message {
+        "" => "as ordered",
+        message => message,
+    };
+    Err(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
 #[expect(clippy::panic, reason = "as ordered")]
@@ -169,8 +181,9 @@ fn trap(_: &str) -> io::Result<String> {
     std::process::abort()
 }
 
-fn exit(_: &str) -> io::Result<String> {
-    std::process::exit(7)
+/// With the code of the argument, or 7.
+fn exit(code: &str) -> io::Result<String> {
+    std::process::exit(code.parse().unwrap_or(7))
 }
 
 /// On the CPU, without a call of the host.

@@ -1,6 +1,7 @@
 //! The command line of `portcullis serve`.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -8,6 +9,7 @@ use clap::{Args, ValueEnum};
 use portcullis::{Bounds, Reuse, WhenFull};
 
 use super::GuestArguments;
+use crate::metrics::MetricsAddress;
 
 /// Serve: run a fresh instance of a handler for each connection and each datagram.
 ///
@@ -16,7 +18,8 @@ use super::GuestArguments;
 /// to serve takes no grant. What one does wrong ends its own connection.
 ///
 /// SIGTERM and SIGINT end it when all are served who have come, SIGHUP reads the
-/// policy and the handler anew.
+/// policy and the handler anew, SIGUSR2 has the command as it is installed by then
+/// take over. Exits with 0, and with 1 if connections had to be dropped at the end.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: portcullis serve handler.wasm --listen tcp://127.0.0.1:8080")]
 pub(crate) struct ServeArguments {
@@ -25,7 +28,9 @@ pub(crate) struct ServeArguments {
     pub(crate) guest: GuestArguments,
 
     /// Listen there: `tcp://127.0.0.1:8080`, `tcp://*:80 from private`,
-    /// `udp://127.0.0.1:5353`, `unix:/run/app.sock`.
+    /// `udp://127.0.0.1:5353`, `unix:/run/app.sock`; at sockets that systemd
+    /// passes, `systemd` or by name `systemd:web from private`; at a socket that is
+    /// open, `fd:3`.
     ///
     /// Who is not within the `from` range is reset before there is an instance.
     #[arg(long, value_name = "ENDPOINT", required = true)]
@@ -39,10 +44,30 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) drain_timeout: Duration,
 
+    /// How long the process that is to take over (SIGUSR2) may take until it serves.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) restart_timeout: Duration,
+
     /// When the policy is read anew, drop connections that the new one would not
     /// let in. Else they last as they began.
     #[arg(long)]
     pub(crate) drop_denied: bool,
+
+    /// Write whom it served to a file, a line in JSON for each connection and each
+    /// datagram when it is over; `-` is standard error.
+    ///
+    /// Lines are added to the file, which is made where there is none. What cannot be
+    /// written is counted, and does not end the server. SIGHUP opens the file anew.
+    #[arg(long, value_name = "FILE", help_heading = "Watching")]
+    pub(crate) access_log: Option<PathBuf>,
+
+    /// Answer there over HTTP what is measured (`/metrics`), whether the process is
+    /// there (`/healthz`), and whether it lets in who comes (`/readyz`):
+    /// `127.0.0.1:9100`, `unix:/run/portcullis/metrics.sock`.
+    ///
+    /// No instance may go there, whatever it is granted.
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Watching")]
+    pub(crate) metrics: Option<MetricsAddress>,
 
     /// What each instance and all of them may take.
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! An example under `portcullis run`, with the policy that it comes with.
+//! An example under `portcullis run`, with the policy that it comes with, or under
+//! `portcullis serve`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -20,6 +21,8 @@ pub(crate) struct Example {
     environment: Vec<(&'static str, &'static str)>,
     /// Where what it does is learned, if it is.
     learned: Option<PathBuf>,
+    /// Where the host listens for it, if it is a handler.
+    listen: Vec<String>,
 }
 
 impl Example {
@@ -33,7 +36,25 @@ impl Example {
             arguments: Vec::new(),
             environment: Vec::new(),
             learned: None,
+            listen: Vec::new(),
         }
+    }
+
+    /// A handler, which is granted nothing.
+    pub(crate) fn handler<'a>(
+        name: &'static str,
+        listen: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        Self {
+            name,
+            policy: String::new(),
+            options: Vec::new(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            learned: None,
+            listen: listen.into_iter().map(str::to_owned).collect(),
+        }
+        .without_policy()
     }
 
     /// The policy that it runs with.
@@ -101,8 +122,12 @@ impl Example {
         let mut portcullis = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         match &self.learned {
             Some(learned) => portcullis.args(["learn", "--force", "-o"]).arg(learned),
-            None => portcullis.arg("run"),
+            None if self.listen.is_empty() => portcullis.arg("run"),
+            None => portcullis.arg("serve"),
         };
+        for endpoint in &self.listen {
+            portcullis.args(["--listen", endpoint]);
+        }
         let child = portcullis
             .arg("--policy")
             .arg(policy)
@@ -120,6 +145,18 @@ impl Example {
             child: Some(child),
             _folder: folder,
         }
+    }
+
+    /// Serves, and says where.
+    pub(crate) fn serve(self) -> (Running, Vec<String>) {
+        let count = self.listen.len();
+        let mut running = self.start();
+        let listens = running.complaints().take(count).map(|line| {
+            let address = line.strip_prefix("portcullis: listens at ");
+            address.unwrap_or_else(|| panic!("{line}")).to_owned()
+        });
+        let addresses = listens.collect();
+        (running, addresses)
     }
 
     /// Runs it to its end with `input` to read.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -29,9 +29,27 @@ fn serve() -> (Running, impl Iterator<Item = String>, u16) {
     (server, said, port)
 }
 
+/// The same as a handler.
+fn serve_handler() -> (Running, impl Iterator<Item = String>, u16) {
+    let (mut server, addresses) = Example::handler("http-handler", ["tcp://127.0.0.1:0"]).serve();
+    let address: SocketAddr = addresses[0].parse().unwrap();
+    let said = server.lines();
+    (server, said, address.port())
+}
+
 #[test]
 fn the_http_server_serves_curl() {
-    let (_server, mut said, port) = serve();
+    let (_server, said, port) = serve();
+    check_with_curl(said, port);
+}
+
+#[test]
+fn the_http_handler_serves_curl() {
+    let (_server, said, port) = serve_handler();
+    check_with_curl(said, port);
+}
+
+fn check_with_curl(mut said: impl Iterator<Item = String>, port: u16) {
     let curl = |arguments: &[&str], path: &str| {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--max-time", "30"])
@@ -69,7 +87,17 @@ fn the_http_server_serves_curl() {
 
 #[test]
 fn the_http_server_serves_python() {
-    let (_server, mut said, port) = serve();
+    let (_server, said, port) = serve();
+    check_with_python(said, port);
+}
+
+#[test]
+fn the_http_handler_serves_python() {
+    let (_server, said, port) = serve_handler();
+    check_with_python(said, port);
+}
+
+fn check_with_python(mut said: impl Iterator<Item = String>, port: u16) {
     let script = r#"
 import http.client, sys
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=30)

@@ -8,7 +8,7 @@ mod http;
 mod https;
 mod mail;
 mod nntp;
-mod peer;
+pub(crate) mod peer;
 mod redis;
 mod tap;
 mod telnet;

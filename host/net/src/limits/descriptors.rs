@@ -11,16 +11,21 @@ use crate::error::{Error, ErrorCode};
 /// always gives out the lowest that is free, so its number says how many are
 /// taken, whoever took them.
 pub(crate) fn check(descriptor: &impl AsRawFd) -> Result<(), Error> {
-    let Some(limit) = getrlimit(Resource::Nofile).current else {
-        return Ok(());
-    };
-    if u64::from(descriptor.as_raw_fd().unsigned_abs()) < limit - reserve(limit) {
+    let number = u64::from(descriptor.as_raw_fd().unsigned_abs());
+    if usable_descriptors().is_none_or(|usable| number < usable) {
         return Ok(());
     }
     Err(Error::new(
         ErrorCode::ProcessDescriptorsExhausted,
         "the host keeps its last descriptors for itself",
     ))
+}
+
+/// How many descriptors there may be in all before the host keeps the rest for
+/// itself; none where there is no limit.
+pub fn usable_descriptors() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile).current?;
+    Some(limit - reserve(limit))
 }
 
 /// An eighth, but some for certain, and no more than there is use for.

@@ -19,17 +19,21 @@ use crate::{Grant, Group, Name};
 pub(super) fn covers(wider: &Grant, grant: &Grant) -> bool {
     match (wider.kind(), grant.kind()) {
         (Kind::Resolve(wider), Kind::Resolve(names)) => names_cover(wider, names),
-        (Kind::Socket(wider), Kind::Resolve(NamePattern::Exact(name))) => looks_up(wider, name),
+        (Kind::Socket(wider), Kind::Resolve(names)) => looks_up(wider, names),
         (Kind::Socket(wider), Kind::Socket(grant)) => sockets_cover(wider, grant),
         (Kind::Unix(wider), Kind::Unix(grant)) => unix_covers(wider, grant),
         (Kind::Resolve(_), Kind::Socket(_) | Kind::Unix(_))
-        | (Kind::Socket(_), Kind::Resolve(_) | Kind::Unix(_))
+        | (Kind::Socket(_), Kind::Unix(_))
         | (Kind::Unix(_), Kind::Resolve(_) | Kind::Socket(_)) => false,
     }
 }
 
 /// Who may connect to a name may look it up.
-fn looks_up(wider: &SocketGrant, name: &Name) -> bool {
+fn looks_up(wider: &SocketGrant, names: &NamePattern) -> bool {
+    let name = match names {
+        NamePattern::Exact(name) => name,
+        NamePattern::Any | NamePattern::Under(_) => return false,
+    };
     wider.verb == Verb::Connect
         && (wider.names(Role::Allow)).is_some_and(|names| names.matches(name))
 }

@@ -8,6 +8,7 @@ use portcullis_net::{Network, Socket, SocketAddress};
 use wasmtime::Store;
 
 use super::bounds::{Bounds, Reuse};
+use super::numbered::{MakeAudit, Numbered};
 use crate::bindings::datagram::{DatagramServer, DatagramServerPre};
 use crate::bindings::portcullis::sockets::types;
 use crate::bindings::stream::{StreamServer, StreamServerPre};
@@ -91,41 +92,67 @@ impl Export for DatagramServer {
 /// The instances of one handler under one policy.
 pub(crate) struct Crew<E: Export> {
     pre: E::Pre,
-    network: Network,
-    make_wasi: MakeWasi,
+    world: World,
     memory: usize,
     reuse: Reuse,
     idle: Mutex<Vec<Instance<E>>>,
 }
 
+/// What each instance finds.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) network: Network,
+    pub(crate) make_wasi: MakeWasi,
+    /// Where each connection has an audit of its own.
+    pub(crate) make_audit: Option<MakeAudit>,
+    /// What is connected for it: names and grants.
+    pub(crate) sockets: Vec<(String, String)>,
+}
+
 /// An instance in its store, once it has been made.
 pub(crate) struct Instance<E> {
     store: Store<State>,
+    audit: Option<Numbered>,
     exports: Option<E>,
     served: u32,
 }
 
 impl<E: Export> Crew<E> {
-    pub(crate) fn new(pre: E::Pre, network: Network, make_wasi: MakeWasi, bounds: &Bounds) -> Self {
+    pub(crate) fn new(pre: E::Pre, world: World, bounds: &Bounds) -> Self {
         Self {
             pre,
-            network,
-            make_wasi,
+            world,
             memory: bounds.memory,
             reuse: bounds.reuse,
             idle: Mutex::default(),
         }
     }
 
-    /// Finds whoever is to serve: an instance that was kept, or the store for a
-    /// new one.
-    pub(crate) fn instance(&self) -> Instance<E> {
-        if let Some(kept) = self.idle().pop() {
+    /// Finds whoever is to serve the one of this number: an instance that was kept,
+    /// or the store for a new one.
+    pub(crate) fn instance(&self, number: u64) -> Instance<E> {
+        let kept = self.idle().pop();
+        if let Some(kept) = kept {
+            if let Some(audit) = &kept.audit {
+                audit.turn_to(number);
+            }
             return kept;
         }
-        let ctx = Ctx::new(self.network.clone());
-        let state = State::bounded(&self.make_wasi, ctx, self.memory);
+        let World {
+            network,
+            make_wasi,
+            make_audit,
+            ..
+        } = &self.world;
+        let audit = make_audit.as_ref();
+        let audit = audit.map(|make| Numbered::new(make, number));
+        let network = match &audit {
+            Some(audit) => network.clone().with_audit(audit.clone()),
+            None => network.clone(),
+        };
+        let state = State::bounded(make_wasi, Ctx::new(network), self.memory);
         Instance {
+            audit,
             store: state.into_store(E::engine(&self.pre)),
             exports: None,
             served: 0,
@@ -135,6 +162,7 @@ impl<E: Export> Crew<E> {
     /// Has back an instance that has served, for the next or for nobody.
     pub(crate) fn have_back(&self, mut instance: Instance<E>) {
         instance.served = instance.served.saturating_add(1);
+        instance.store.data_mut().memory.begin_anew();
         if self.reuse.goes_on(instance.served) {
             self.idle().push(instance);
         }
@@ -174,6 +202,11 @@ impl<E: Export> Instance<E> {
             Some(exports) => exports,
             None => {
                 let began = Instant::now();
+                for (name, grant) in &crew.world.sockets {
+                    let ctx = &mut self.store.data_mut().portcullis;
+                    let opened = ctx.preopen(name, grant).await;
+                    opened.map_err(|error| Failed::ToBegin(error.into()))?;
+                }
                 let made = E::instantiate(&crew.pre, &mut self.store).await;
                 *instantiation = Some(began.elapsed());
                 self.exports.insert(made.map_err(Failed::ToBegin)?)

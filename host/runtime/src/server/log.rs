@@ -1,8 +1,11 @@
 //! What a server tells of those whom it serves. It must not hold anybody up.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use portcullis_net::{AuditFailure, Error, SocketAddress};
+
+use crate::one_line::one_line;
 
 /// Hears of connections and datagrams: for an access log, or to count them.
 ///
@@ -32,6 +35,48 @@ pub trait Log: Send + Sync {
 
 /// Nobody hears of it.
 impl Log for () {}
+
+/// Both, the first before the second.
+impl<A: Log, B: Log> Log for (A, B) {
+    fn began(&self, visit: &Visit<'_>) {
+        self.0.began(visit);
+        self.1.began(visit);
+    }
+
+    fn ended(&self, served: &Served<'_>) {
+        self.0.ended(served);
+        self.1.ended(served);
+    }
+
+    fn turned_away(&self, visit: &Visit<'_>, why: TurnedAway) {
+        self.0.turned_away(visit, why);
+        self.1.turned_away(visit, why);
+    }
+
+    fn failed(&self, listener: &str, error: &Error) {
+        self.0.failed(listener, error);
+        self.1.failed(listener, error);
+    }
+}
+
+/// The log, if there is one.
+impl<A: Log> Log for Option<A> {
+    fn began(&self, visit: &Visit<'_>) {
+        self.iter().for_each(|log| log.began(visit));
+    }
+
+    fn ended(&self, served: &Served<'_>) {
+        self.iter().for_each(|log| log.ended(served));
+    }
+
+    fn turned_away(&self, visit: &Visit<'_>, why: TurnedAway) {
+        self.iter().for_each(|log| log.turned_away(visit, why));
+    }
+
+    fn failed(&self, listener: &str, error: &Error) {
+        self.iter().for_each(|log| log.failed(listener, error));
+    }
+}
 
 /// Somebody who comes.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +125,16 @@ pub enum TurnedAway {
     TooManyOfPeer,
 }
 
+impl TurnedAway {
+    /// A word for it, as logs and metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::TooManyOfPeer => "peer",
+        }
+    }
+}
+
 /// How it ended with a connection or a datagram.
 #[derive(Debug)]
 pub enum Ending {
@@ -109,6 +164,48 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Each word of [`Ending::as_str`].
+    pub const WORDS: [&'static str; 11] = [
+        "finished",
+        "failed",
+        "exited",
+        "trapped",
+        "out-of-memory",
+        "out-of-cpu-time",
+        "out-of-time",
+        "idle",
+        "dropped",
+        "unaudited",
+        "not-begun",
+    ];
+
+    /// What there is to say beyond the word: one line, without what a terminal
+    /// would act on, and not longer than a log can take, whatever a handler or a
+    /// peer has had a part in.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Trapped(error) | Self::OutOfMemory(error) | Self::NotBegun(error) => {
+                // The cause first, since where it happened may be a long story.
+                let mut causes: Vec<_> = error.chain().collect();
+                causes.reverse();
+                Some(one_line(fmt::from_fn(|f| {
+                    let mut apart = "";
+                    for cause in &causes {
+                        write!(f, "{apart}{cause}")?;
+                        apart = "; ";
+                    }
+                    Ok(())
+                })))
+            }
+            Self::Failed(error) => Some(one_line(error)),
+            Self::Exited(code) => Some(format!("exit code {code}")),
+            Self::Unaudited(failure) => Some(one_line(failure)),
+            Self::Finished | Self::OutOfCpuTime | Self::OutOfTime | Self::Idle | Self::Dropped => {
+                None
+            }
+        }
+    }
+
     /// A word for it, as logs and metrics have it.
     pub fn as_str(&self) -> &'static str {
         match self {

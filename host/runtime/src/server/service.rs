@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_net::{Network, Socket, SocketType};
+use portcullis_net::{Audit, Network, PreopenError, Socket, SocketType};
+use portcullis_policy::{Act, Grant};
 use wasmtime_wasi::WasiCtx;
 
 use super::ListenError;
 use super::bounds::Bounds;
-use super::crew::Crew;
+use super::crew::{Crew, World};
+use super::numbered::MakeAudit;
 use crate::bindings::datagram::DatagramServer;
 use crate::bindings::stream::StreamServer;
 use crate::handler::Handler;
@@ -20,6 +22,8 @@ pub struct Service {
     handler: Handler,
     network: Network,
     make_wasi: MakeWasi,
+    make_audit: Option<MakeAudit>,
+    sockets: Vec<(String, String)>,
 }
 
 impl Service {
@@ -31,6 +35,8 @@ impl Service {
             handler,
             network,
             make_wasi: Arc::new(|| WasiCtx::builder().build()),
+            make_audit: None,
+            sockets: Vec::new(),
         }
     }
 
@@ -42,6 +48,41 @@ impl Service {
             make_wasi: Arc::new(make),
             ..self
         }
+    }
+
+    /// The same with an audit for each connection and datagram, which is made by
+    /// its number ([`Visit::number`](crate::Visit)) in place of the network's. What
+    /// the network's hears of is the listeners.
+    #[must_use]
+    pub fn with_audit<A: Audit + 'static>(
+        self,
+        make: impl Fn(u64) -> A + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            make_audit: Some(Arc::new(move |number| Arc::new(make(number)))),
+            ..self
+        }
+    }
+
+    /// The same with a socket that is connected for each instance before it begins,
+    /// which finds it by its name: `connect tcp://db.internal:5432`. It is good for
+    /// that, whatever the network grants.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is not a grant to connect to one endpoint. That it cannot be
+    /// connected is for the instance that needs it.
+    pub fn with_socket(
+        mut self,
+        name: impl Into<String>,
+        grant: &str,
+    ) -> Result<Self, PreopenError> {
+        let opening = Grant::parse(grant)?.opening();
+        if opening.is_none_or(|opening| opening.act != Act::Connect) {
+            return Err(PreopenError::NotOne);
+        }
+        self.sockets.push((name.into(), grant.to_owned()));
+        Ok(self)
     }
 
     /// What the instances may do.
@@ -79,15 +120,22 @@ impl Generation {
             handler,
             network,
             make_wasi,
+            make_audit,
+            sockets,
         } = service;
         let name = handler.name().to_owned();
-        let stream = handler.stream.map(|pre| {
-            let make_wasi = Arc::clone(&make_wasi);
-            Arc::new(Crew::new(pre, network.clone(), make_wasi, bounds))
-        });
+        let world = World {
+            network: network.clone(),
+            make_wasi,
+            make_audit,
+            sockets,
+        };
+        let stream = handler
+            .stream
+            .map(|pre| Arc::new(Crew::new(pre, world.clone(), bounds)));
         let datagram = handler
             .datagram
-            .map(|pre| Arc::new(Crew::new(pre, network.clone(), make_wasi, bounds)));
+            .map(|pre| Arc::new(Crew::new(pre, world, bounds)));
         Self {
             stream,
             datagram,

@@ -29,12 +29,21 @@ pub(crate) struct Turn {
     pub(crate) began: Instant,
     /// None for a datagram.
     pub(crate) traffic: Option<Traffic>,
+    /// What came in datagrams, and what went.
+    pub(crate) datagrams: Bytes,
     pub(crate) cpu_time: Duration,
     pub(crate) instantiation: Option<Duration>,
     pub(crate) memory: usize,
     pub(crate) ending: Ending,
     pub(crate) _place: OwnedSemaphorePermit,
     pub(crate) _entry: Option<Entry>,
+}
+
+/// How much went which way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bytes {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
 }
 
 impl Turn {
@@ -57,24 +66,20 @@ impl Turn {
         };
         self.memory = instance.memory().used();
         let is_short = instance.memory().is_short();
+        let has_returned = matches!(done, Ok(Ok(_)));
         let (ending, output) = match done {
             Ok(Ok(Ok(output))) => (Ending::Finished, Some(output)),
             Ok(Ok(Err(error))) => (Ending::Failed(error.into()), None),
             Ok(Err(failed)) => (ending(failed, is_short), None),
             Err(ending) => (ending, None),
         };
-        match &ending {
-            Ending::Finished | Ending::Failed(_) => crew.have_back(instance),
+        // One that holds on to the connection would have it for ever.
+        let has_let_go = self.traffic.as_ref().is_none_or(Traffic::is_over);
+        if has_returned && has_let_go {
+            crew.have_back(instance);
+        } else {
             // Its sockets are closed before anybody hears of it.
-            Ending::Exited(_)
-            | Ending::Trapped(_)
-            | Ending::OutOfMemory(_)
-            | Ending::OutOfCpuTime
-            | Ending::OutOfTime
-            | Ending::Idle
-            | Ending::Dropped
-            | Ending::Unaudited(_)
-            | Ending::NotBegun(_) => drop(instance),
+            drop(instance);
         }
         self.ending = match network.audit_failure() {
             Some(failure) => {
@@ -104,12 +109,18 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.shared.forget(self.number);
-        let traffic = self.traffic.as_ref();
+        let bytes = match &self.traffic {
+            Some(traffic) => Bytes {
+                received: traffic.received(),
+                sent: traffic.sent(),
+            },
+            None => self.datagrams,
+        };
         self.shared.log.ended(&Served {
             visit: self.visit(),
             ending: &self.ending,
-            bytes_received: traffic.map_or(0, Traffic::received),
-            bytes_sent: traffic.map_or(0, Traffic::sent),
+            bytes_received: bytes.received,
+            bytes_sent: bytes.sent,
             duration: self.began.elapsed(),
             instantiation: self.instantiation,
             cpu_time: self.cpu_time,

@@ -1,0 +1,3 @@
+//! Ends at once: what it takes is what starting takes.
+
+fn main() {}

@@ -1,0 +1,39 @@
+//! SIGHUP: the policy and the handler are read anew, while others are served.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use portcullis::{AuditLog, Server};
+
+use super::house::House;
+use super::listening::Listening;
+use super::systemd;
+use crate::complaints::say;
+
+/// Opens the audit log anew, for whoever has renamed it, and serves with what it
+/// reads anew; else says why not, and all is as it was.
+pub(crate) async fn reload(house: &Arc<House>, server: &Server, listening: &Listening) {
+    systemd::reloading();
+    if let Some(Err(error)) = house.log.as_ref().map(AuditLog::reopen) {
+        say(&format!("the audit log goes on where it was: {error}"));
+    }
+    house.watch.reopen();
+    let replaced = replace(house, server).await;
+    house.watch.reloaded(replaced.is_ok());
+    match replaced {
+        Ok(()) => say("serves with what it read anew"),
+        Err(error) => {
+            say("cannot serve with what it read anew, and goes on as before");
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+        }
+    }
+    systemd::ready(&listening.to_string());
+}
+
+async fn replace(house: &Arc<House>, server: &Server) -> anyhow::Result<()> {
+    let reader = Arc::clone(house);
+    // To compile takes a thread for a while, which others are served by.
+    let service = tokio::task::spawn_blocking(move || reader.service()).await??;
+    let drop_denied = house.arguments.drop_denied;
+    Ok(server.replace(service, drop_denied).await?)
+}

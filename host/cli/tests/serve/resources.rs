@@ -1,0 +1,80 @@
+//! What the process takes of the machine.
+
+use std::fs;
+use std::process::Command;
+
+use crate::server::{Server, guest, obeyed, orders};
+
+/// A server that is started with limits on descriptors, the soft and the hard one.
+fn within(soft: u32, hard: u32) -> (Server, std::net::SocketAddr) {
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "ulimit -Sn $1; ulimit -Hn $2; shift 2; exec \"$@\"",
+            "sh",
+        ])
+        .args([soft.to_string(), hard.to_string()])
+        .args([env!("CARGO_BIN_EXE_portcullis"), "serve"])
+        .args(["--listen", "tcp://127.0.0.1:0", "--max-connections", "400"])
+        .arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    let address = server.address();
+    (server, address)
+}
+
+fn limits(server: &Server) -> (u32, u32) {
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let mut numbers = line.unwrap().split_whitespace().flat_map(str::parse);
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn it_has_as_many_descriptors_as_it_may_have() {
+    let (mut server, address) = within(128, 1024);
+    assert_eq!(limits(&server), (1024, 1024));
+    assert_eq!(obeyed(address, "state"), "1");
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.end().success());
+    assert!(!server.said().contains("warning"), "{}", server.said());
+}
+
+#[test]
+fn where_there_are_too_few_descriptors_it_says_so() {
+    let (mut server, address) = within(128, 256);
+    assert_eq!(limits(&server), (256, 256));
+    assert_eq!(obeyed(address, "state"), "1");
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.end().success());
+    let said = server.said();
+    assert!(
+        said.contains("warning: there are descriptors for some 128 connections, and not for --max-connections 400"),
+        "{said}"
+    );
+}
+
+/// The threads that serve, and those that they have started for other work and that
+/// are called the same.
+fn threads(workers: &str) -> usize {
+    let (server, address) = orders(&["--workers", workers]);
+    let threads = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let names = threads.map(|thread| {
+        let name = thread.unwrap().path().join("comm");
+        // It may have ended.
+        fs::read_to_string(name).unwrap_or_default()
+    });
+    let count = names
+        .filter(|name| name.starts_with("tokio-rt-worker"))
+        .count();
+    assert_eq!(obeyed(address, "state"), "1");
+    server.finish();
+    count
+}
+
+#[test]
+fn as_many_threads_serve_as_it_is_said() {
+    assert_eq!(threads("11"), threads("1") + 10);
+}

@@ -1,0 +1,238 @@
+//! A server in a process of its own, and its visitors.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use portcullis_tests::{PATIENCE, component};
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A server, which is ended with the test.
+pub(crate) struct Server {
+    process: Child,
+    /// What it says, and whoever takes over from it.
+    lines: Receiver<String>,
+    heard: Vec<String>,
+    successors: Vec<u32>,
+}
+
+pub(crate) fn guest(name: &str) -> PathBuf {
+    component(name)
+}
+
+/// `portcullis serve` with these arguments.
+pub(crate) fn serve<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.arg("serve").args(arguments);
+    command
+}
+
+/// A server that does what it is ordered to, on a port of its own.
+pub(crate) fn orders(arguments: &[&str]) -> (Server, SocketAddr) {
+    let mut command = serve(["--listen", "tcp://127.0.0.1:0"]);
+    command.args(arguments).arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    let address = server.address();
+    (server, address)
+}
+
+impl Server {
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let (told, lines) = channel();
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in stderr.lines() {
+                // Who does not listen any more has what it waited for.
+                let _ = told.send(line.unwrap());
+            }
+        });
+        Self {
+            process,
+            lines,
+            heard: Vec::new(),
+            successors: Vec::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for a line with this in it, and gives what follows.
+    #[track_caller]
+    pub(crate) fn says(&mut self, what: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("it does not say {what:?}, but {:#?}", self.heard);
+            };
+            self.heard.push(line.clone());
+            if let Some((_, rest)) = line.split_once(what) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// All that it has said until its end.
+    pub(crate) fn said(&mut self) -> String {
+        self.heard.extend(self.lines.iter());
+        self.heard.join("\n")
+    }
+
+    /// Waits until it listens, and says at which address.
+    #[track_caller]
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        let address = self.says("listens at ");
+        address.parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(self.id(), signal);
+    }
+
+    /// Has it read anew what it serves with, which has to go well.
+    #[track_caller]
+    pub(crate) fn reload(&mut self) {
+        self.signal(Signal::HUP);
+        let end = self.says("serve");
+        assert_eq!(end, "s with what it read anew", "{:#?}", self.heard);
+    }
+
+    /// The same, which has to be refused; says why.
+    #[track_caller]
+    pub(crate) fn fail_to_reload(&mut self) -> String {
+        self.signal(Signal::HUP);
+        self.says("cannot serve with what it read anew, and goes on as before");
+        self.says("error: ")
+    }
+
+    /// Has another process take over, and gives its number.
+    #[track_caller]
+    pub(crate) fn hand_over(&mut self) -> u32 {
+        self.signal(Signal::USR2);
+        self.expect_successor()
+    }
+
+    /// Waits until another process takes over.
+    #[track_caller]
+    pub(crate) fn expect_successor(&mut self) -> u32 {
+        let rest = self.says("portcullis: process ");
+        let number = rest.strip_suffix(" takes over").unwrap().parse().unwrap();
+        self.successors.push(number);
+        number
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            thread::sleep(std::time::Duration::from_millis(5));
+        }
+        panic!("it does not end; {:#?}", self.heard);
+    }
+
+    /// Has it end, which has to go well; gives all that it has said.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> String {
+        self.signal(Signal::TERM);
+        let (status, said) = (self.end(), self.said());
+        assert_eq!(status.code(), Some(0), "{said}");
+        said
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        for &successor in &self.successors {
+            // It may have ended by itself.
+            let _ = kill_process(pid(successor), Signal::KILL);
+        }
+    }
+}
+
+pub(crate) fn send(process: u32, signal: Signal) {
+    kill_process(pid(process), signal).unwrap();
+}
+
+fn pid(process: u32) -> Pid {
+    Pid::from_raw(process.cast_signed()).unwrap()
+}
+
+/// Somebody who has connected.
+pub(crate) fn visitor(address: SocketAddr) -> TcpStream {
+    patient(TcpStream::connect(address).unwrap())
+}
+
+/// Somebody who has connected from an address of loopback.
+pub(crate) fn visitor_from(source: &str, address: SocketAddr) -> TcpStream {
+    let visitor = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let source: SocketAddr = format!("{source}:0").parse().unwrap();
+    bind(&visitor, &source).unwrap();
+    connect(&visitor, &address).unwrap();
+    patient(visitor.into())
+}
+
+fn patient(visitor: TcpStream) -> TcpStream {
+    visitor.set_read_timeout(Some(PATIENCE)).unwrap();
+    visitor.set_write_timeout(Some(PATIENCE)).unwrap();
+    visitor
+}
+
+/// Gives an order, and does not wait for the answer.
+pub(crate) fn order(mut visitor: impl Write, order: &str) {
+    visitor.write_all(format!("{order}\n").as_bytes()).unwrap();
+}
+
+/// All that there is to read, without the end of the line.
+#[track_caller]
+pub(crate) fn answer(mut visitor: impl Read) -> String {
+    let mut answer = String::new();
+    visitor.read_to_string(&mut answer).unwrap();
+    answer.trim_end().to_owned()
+}
+
+/// Gives an order, and waits for the answer.
+#[track_caller]
+pub(crate) fn obeyed(address: SocketAddr, what: &str) -> String {
+    let visitor = visitor(address);
+    order(&visitor, what);
+    answer(visitor)
+}
+
+/// Begins an echo, and waits until it is served.
+pub(crate) fn echoing(address: SocketAddr) -> TcpStream {
+    let visitor = visitor(address);
+    order(&visitor, "echo");
+    assert!(echoes(&visitor));
+    visitor
+}
+
+/// Whether it is still echoed.
+pub(crate) fn echoes(mut visitor: &TcpStream) -> bool {
+    let mut came = [0; 4];
+    visitor.write_all(b"more").is_ok() && visitor.read_exact(&mut came).is_ok() && came == *b"more"
+}
+
+pub(crate) fn write_policy(path: &Path, text: &str) {
+    fs::write(path, format!("version = 1\n{text}")).unwrap();
+}
+
+pub(crate) fn shown(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
