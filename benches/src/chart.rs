@@ -80,8 +80,8 @@ type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 fn draw(area: &Area<'_>, panels: &[Panel], widest: f64) -> Drawn {
     area.fill(&WHITE)?;
-    let text = ("sans-serif", 13).into_font();
-    let heading = ("sans-serif", 16).into_font();
+    let text = ("sans-serif", 15).into_font();
+    let heading = ("sans-serif", 19).into_font();
     let line = "Ratio to native tokio (the line). Green is better than native, red is worse.";
     area.draw(&Text::new(line, (10, 14), heading))?;
     let middle = f64::from(i32::midpoint(LEFT, RIGHT));

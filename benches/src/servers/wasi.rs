@@ -1,11 +1,11 @@
 //! A host as wasmtime's own command is one, for a guest on `wasi:sockets`: the
-//! default configuration, the whole network, and nothing of Portcullis.
+//! default configuration and cache, the whole network, and nothing of Portcullis.
 
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use portcullis::wasmtime::component::{Component, Linker, ResourceTable};
-use portcullis::wasmtime::{self, Config, Engine, Store};
+use portcullis::wasmtime::{self, Cache, Config, Engine, Store};
 use portcullis::wasmtime_wasi::p2::add_to_linker_async;
 use portcullis::wasmtime_wasi::p2::bindings::Command;
 use portcullis::wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -41,7 +41,9 @@ pub(super) fn run(component: &Path, arguments: &[&str]) -> Result<()> {
     reason = "this is what sandboxed sockets are held against"
 )]
 async fn run_in_engine(component: &Path, arguments: &[&str]) -> wasmtime::Result<Result<(), ()>> {
-    let engine = Engine::new(&Config::new())?;
+    let mut config = Config::new();
+    config.cache(Some(Cache::from_file(None)?));
+    let engine = Engine::new(&config)?;
     let component = Component::from_file(&engine, component)?;
     let mut linker = Linker::new(&engine);
     add_to_linker_async(&mut linker)?;

@@ -8,8 +8,8 @@ mod process;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub(crate) use address::MetricsAddress;
@@ -56,6 +56,9 @@ const INSTANTIATIONS: &[Duration] = &[
     Duration::from_secs(1),
 ];
 
+/// How many listeners are counted without a lock.
+const LISTENERS: usize = 64;
+
 /// The figures of a server. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -72,6 +75,8 @@ pub(crate) enum Stage {
     Serving,
     /// It ends those whom it serves, and lets in nobody.
     Draining,
+    /// The same, while another process serves in its place, and answers for it.
+    Replaced,
 }
 
 type Label = [(&'static str, &'static str); 1];
@@ -83,7 +88,7 @@ struct Shared {
     stage: watch::Sender<Stage>,
     connections: Family<EndingOfListener, Counter>,
     failures: Family<OfListener, Counter>,
-    listeners: Vec<Endings>,
+    listeners: [OnceLock<Endings>; LISTENERS],
     active: Gauge,
     refused_by_policy: Counter,
     refused_full: Counter,
@@ -112,24 +117,14 @@ impl Metrics {
         bounds: &Bounds,
         access_log: Option<&AccessLog>,
     ) -> Self {
-        let (connections, failures) = (Family::default(), Family::default());
-        let listeners = listeners.iter().map(|listener| {
-            let listener = bare(listener);
-            drop(Family::get_or_create_owned(
-                &failures,
-                &[("listener", listener.to_owned())],
-            ));
-            Endings::new(&connections, listener)
-        });
-        let listeners = listeners.collect();
         let (refused, bytes) = (Family::default(), Family::default());
         let (decisions, reloads) = (Family::default(), Family::default());
         let mut shared = Shared {
             registry: Registry::default(),
             stage: watch::Sender::default(),
-            connections,
-            failures,
-            listeners,
+            connections: Family::default(),
+            failures: Family::default(),
+            listeners: [const { OnceLock::new() }; LISTENERS],
             active: Gauge::default(),
             refused_by_policy: labelled(&refused, "reason", "policy"),
             refused_full: labelled(&refused, "reason", TurnedAway::Full.as_str()),
@@ -144,6 +139,10 @@ impl Metrics {
             reloads: labelled(&reloads, "result", "good"),
             bad_reloads: labelled(&reloads, "result", "bad"),
         };
+        for listener in listeners.iter().filter(|listener| is_endpoint(listener)) {
+            shared.endings(listener);
+            shared.count_failures_of(listener);
+        }
         let mut registry = Registry::default();
         let own = registry.sub_registry_with_prefix("portcullis");
         own.register(
@@ -227,6 +226,13 @@ impl Metrics {
         *self.shared.stage.borrow()
     }
 
+    /// Waits until the server is at such a stage.
+    pub(crate) async fn reaches(&self, is_such: impl FnMut(&Stage) -> bool) {
+        let mut stage = self.shared.stage.subscribe();
+        // The sender is as old as this.
+        let _ = stage.wait_for(is_such).await;
+    }
+
     /// Says what the server is at.
     pub(crate) fn enter(&self, stage: Stage) {
         self.shared.stage.send_replace(stage);
@@ -250,10 +256,10 @@ impl Log for Metrics {
         let shared = &self.shared;
         shared.active.dec();
         let (listener, ending) = (served.visit.listener, served.ending.as_str());
-        let known = shared.listeners.iter().find(|of| of.listener == listener);
-        match known.and_then(|known| known.count(ending)) {
+        let endings = shared.endings(listener);
+        match endings.and_then(|endings| endings.count(ending)) {
             Some(count) => count.inc(),
-            // It was not known beforehand, and is counted all the same.
+            // One too many, and counted all the same.
             None => labels_of(&shared.connections, listener, ending).inc(),
         };
         shared.received.inc_by(served.bytes_received);
@@ -273,8 +279,7 @@ impl Log for Metrics {
     }
 
     fn failed(&self, listener: &str, _: &Error) {
-        let labels = [("listener", listener.to_owned())];
-        self.shared.failures.get_or_create_owned(&labels).inc();
+        self.shared.count_failures_of(listener).inc();
     }
 }
 
@@ -302,6 +307,22 @@ impl fmt::Debug for Metrics {
     }
 }
 
+impl Shared {
+    /// The connections of a listener, which has a place from when it is first told
+    /// of; none where there is no place left.
+    fn endings(&self, listener: &str) -> Option<&Endings> {
+        let places = self.listeners.iter();
+        let mut taken =
+            places.map(|place| place.get_or_init(|| Endings::new(&self.connections, listener)));
+        taken.find(|endings| endings.listener == listener)
+    }
+
+    fn count_failures_of(&self, listener: &str) -> Counter {
+        let labels = [("listener", listener.to_owned())];
+        self.failures.get_or_create_owned(&labels)
+    }
+}
+
 impl Endings {
     fn new(connections: &Family<EndingOfListener, Counter>, listener: &str) -> Self {
         Self {
@@ -316,9 +337,9 @@ impl Endings {
     }
 }
 
-/// A listener as a server tells of it.
-fn bare(listener: &str) -> &str {
-    listener.strip_prefix("listen ").unwrap_or(listener)
+/// Whether a `--listen` says where that is, rather than who has opened it.
+fn is_endpoint(listen: &str) -> bool {
+    !["fd:", "systemd"].iter().any(|by| listen.starts_with(by))
 }
 
 fn labels_of(

@@ -1,6 +1,7 @@
 //! `portcullis serve`.
 
 mod descriptors;
+mod entries;
 mod house;
 mod inherited;
 mod listening;
@@ -59,7 +60,7 @@ async fn operate(
         house.watch.log(),
     );
     let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
-    let listening = match listening {
+    let mut listening = match listening {
         Err(error) => return not_begun(error),
         Ok(listening) => listening,
     };
@@ -68,6 +69,7 @@ async fn operate(
         Some(predecessor) => predecessor.tell_ready()?,
         None => systemd::ready(&listening.to_string()),
     }
+    listening.belongs(true);
     inherited.leave();
     house.watch.enter(Stage::Serving);
     systemd::feed_the_watchdog();
@@ -77,20 +79,28 @@ async fn operate(
         listening: &listening,
         executable: &executable,
     };
-    let (exit, patience) = tokio::select! {
+    let (exit, patience, stage) = tokio::select! {
         failure = server.audit_failure() => {
             let _ = writeln!(io::stderr(), "error: {failure}");
             systemd::stopping("the audit failed");
-            (Exit::Unaudited, Duration::ZERO)
+            (Exit::Unaudited, Duration::ZERO, Stage::Draining)
         }
         leave = operator.attend(&mut signals) => {
-            if let Leave::Ends = leave {
-                systemd::stopping("serves those who have come");
-            }
-            (Exit::Guest(0), house.arguments.drain_timeout)
+            let stage = match leave {
+                Leave::Ends => {
+                    systemd::stopping("serves those who have come");
+                    Stage::Draining
+                }
+                Leave::IsTakenOver => {
+                    listening.belongs(false);
+                    Stage::Replaced
+                }
+            };
+            (Exit::Guest(0), house.arguments.drain_timeout, stage)
         }
     };
-    house.watch.enter(Stage::Draining);
+    listening.clear_up();
+    house.watch.enter(stage);
     let drained = tokio::select! {
         drained = server.drain(patience) => drained,
         // Whoever asks twice does not want to wait.

@@ -34,7 +34,7 @@ use tokio::time::{sleep, timeout};
 use super::{Metrics, MetricsAddress, Stage};
 
 /// How many visitors there may be at once. The others wait.
-const PLACES: usize = 32;
+const PLACES: u32 = 32;
 
 /// How long a visitor may take, from the first byte of the request to the last of
 /// the answer.
@@ -55,6 +55,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) struct Endpoint {
     socket: Socket,
     address: MetricsAddress,
+    /// Whether another process answers there until this one serves.
+    is_shared: bool,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,11 @@ impl Endpoint {
                 (Socket::Unix(listener), address.clone())
             }
         };
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            is_shared: false,
+        })
     }
 
     /// Listens on with a socket that another process opened at an address.
@@ -93,7 +99,11 @@ impl Endpoint {
             }
             MetricsAddress::Unix(_) => (Socket::Unix(descriptor.into()), address.clone()),
         };
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            is_shared: true,
+        })
     }
 
     /// The socket once more, for a process that is to take over.
@@ -114,25 +124,40 @@ impl Endpoint {
         self.address.denies()
     }
 
-    /// Answers whoever comes, until the process ends.
+    /// Answers whoever comes: from now on, or from when the process does that this one
+    /// takes over from no longer; and until the process ends, or another answers.
     pub(crate) fn answer(self, metrics: Metrics) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build()?;
         let thread = thread::Builder::new().name("metrics".to_owned());
-        thread.spawn(move || runtime.block_on(self.listen(metrics)))?;
+        thread.spawn(move || {
+            runtime.block_on(async {
+                if self.is_shared {
+                    metrics.reaches(|stage| *stage != Stage::Starting).await;
+                }
+                let places = Arc::new(Semaphore::new(PLACES as usize));
+                tokio::select! {
+                    biased;
+                    () = metrics.reaches(|stage| *stage == Stage::Replaced) => {}
+                    // Without a listener nobody is answered, and the server serves on.
+                    _ = self.listen(&metrics, &places) => {}
+                }
+                // Whoever is here has their answer.
+                let _ = places.acquire_many(PLACES).await;
+            });
+        })?;
         Ok(())
     }
 
-    async fn listen(self, metrics: Metrics) -> io::Result<Infallible> {
-        let places = Arc::new(Semaphore::new(PLACES));
-        let place = || Arc::clone(&places).acquire_owned();
+    async fn listen(self, metrics: &Metrics, places: &Arc<Semaphore>) -> io::Result<Infallible> {
+        let place = || Arc::clone(places).acquire_owned();
         match self.socket {
             Socket::Inet(listener) => {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 loop {
                     let place = place().await;
                     let came = listener.accept().await.map(|(visitor, _)| visitor);
-                    let_in(came, place.ok(), &metrics).await;
+                    let_in(came, place.ok(), metrics).await;
                 }
             }
             Socket::Unix(listener) => {
@@ -140,7 +165,7 @@ impl Endpoint {
                 loop {
                     let place = place().await;
                     let came = listener.accept().await.map(|(visitor, _)| visitor);
-                    let_in(came, place.ok(), &metrics).await;
+                    let_in(came, place.ok(), metrics).await;
                 }
             }
         }
@@ -211,7 +236,9 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes
         ("/healthz", _) => text(StatusCode::OK, "ok\n"),
         ("/readyz", Stage::Serving) => text(StatusCode::OK, "ready\n"),
         ("/readyz", Stage::Starting) => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        ("/readyz", Stage::Draining) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        ("/readyz", Stage::Draining | Stage::Replaced) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        }
         _ => match metrics.text() {
             Ok(figures) => of_type(StatusCode::OK, METRICS, figures),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "not to be told\n"),

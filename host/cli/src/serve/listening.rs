@@ -6,6 +6,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use anyhow::{Context, Result, bail};
 use portcullis::{Server, SocketAddress, listens_at};
 
+use super::entries::Entries;
 use super::inherited::Inherited;
 use crate::complaints::say;
 
@@ -26,6 +27,7 @@ enum Place<'a> {
 pub(crate) struct Listening {
     /// For each socket, which `--listen` it is for, and its address.
     places: Vec<(usize, SocketAddress)>,
+    entries: Entries,
 }
 
 impl Listening {
@@ -35,7 +37,7 @@ impl Listening {
         listen: &[String],
         inherited: &mut Inherited,
     ) -> Result<Self> {
-        let mut places = Vec::new();
+        let (mut places, mut entries) = (Vec::new(), Entries::default());
         for (index, text) in listen.iter().enumerate() {
             let context = || format!("--listen {text}");
             let place = Place::parse(text).with_context(context)?;
@@ -43,6 +45,7 @@ impl Listening {
             let from = match place {
                 Place::Endpoint(endpoint) if descriptors.is_empty() => {
                     let address = server.listen(endpoint).await.with_context(context)?;
+                    entries.note(&address, true);
                     places.push((index, address));
                     continue;
                 }
@@ -58,13 +61,27 @@ impl Listening {
                     }
                 };
                 let address = server.listen_from(&endpoint, descriptor).await;
-                places.push((index, address.with_context(context)?));
+                let address = address.with_context(context)?;
+                if let Place::Endpoint(_) = place {
+                    entries.note(&address, false);
+                }
+                places.push((index, address));
             }
         }
         for (_, address) in &places {
             say(&format!("listens at {address}"));
         }
-        Ok(Self { places })
+        Ok(Self { places, entries })
+    }
+
+    /// Whether it is for this process to clear up, or for one that takes over.
+    pub(crate) fn belongs(&mut self, to_this_process: bool) {
+        self.entries.belong(to_this_process);
+    }
+
+    /// Nobody is to come there any more.
+    pub(crate) fn clear_up(&mut self) {
+        self.entries = Entries::default();
     }
 
     /// The sockets, each with the name by which a successor finds it.

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{self, Child, Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -59,6 +59,11 @@ impl Executable {
         mut sockets: Vec<(String, OwnedFd)>,
         patience: Duration,
     ) -> Result<u32> {
+        if process::id() == 1 {
+            bail!(
+                "all processes of a container end with its first one, which this is; start                  another container"
+            );
+        }
         let path = self.path.as_ref();
         let path = path.context("nobody knows where this command is")?;
         let (heard, told) = io::pipe()?;

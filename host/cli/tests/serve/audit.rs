@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use crate::server::{obeyed, orders, shown};
+use crate::server::{Server, echoes, echoing, guest, obeyed, orders, serve, shown};
 
 type Line = Map<String, Value>;
 
@@ -83,11 +83,11 @@ fn an_instance_that_is_kept_is_on_record_for_whom_it_serves() {
 #[test]
 fn what_cannot_be_recorded_ends_the_server() {
     // It cannot even say that it listens.
-    let mut command = crate::server::serve(["--listen", "tcp://127.0.0.1:0"]);
+    let mut command = serve(["--listen", "tcp://127.0.0.1:0"]);
     command
         .args(["--audit", "/dev/full"])
-        .arg(crate::server::guest("handler-faults"));
-    let mut server = crate::server::Server::start(command);
+        .arg(guest("handler-faults"));
+    let mut server = Server::start(command);
     let status = server.end();
     assert_eq!(status.code(), Some(125), "{}", server.said());
 }
@@ -97,11 +97,11 @@ fn what_cannot_be_recorded_later_ends_the_server_then() {
     let folder = TempDir::new().unwrap();
     let log = folder.path().join("audit.jsonl");
     let (mut server, address) = orders(&["--audit", shown(&log)]);
-    let early = crate::server::echoing(address);
+    let early = echoing(address);
     fs::remove_file(&log).unwrap();
     std::os::unix::fs::symlink("/dev/full", &log).unwrap();
     server.signal(rustix::process::Signal::HUP);
     assert_eq!(server.end().code(), Some(125), "{}", server.said());
     assert!(server.said().contains("error: audit: "));
-    assert!(!crate::server::echoes(&early));
+    assert!(!echoes(&early));
 }

@@ -1,5 +1,6 @@
 //! The end: nobody else is let in, and they are served who have come.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::thread;
@@ -7,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use portcullis_tests::PATIENCE;
 use rustix::process::Signal;
+use tempfile::TempDir;
 
-use crate::server::{Server, answer, guest, order, orders, serve, visitor};
+use crate::server::{Server, answer, echoes, echoing, guest, order, orders, serve, shown, visitor};
 
 /// Waits until nobody is let in any more.
 #[track_caller]
@@ -48,11 +50,11 @@ fn whoever_waits_in_the_queue_when_it_drains_is_served() {
 #[test]
 fn whoever_is_served_is_served_to_the_end() {
     let (mut server, address) = orders(&[]);
-    let visitor = crate::server::echoing(address);
+    let visitor = echoing(address);
     server.signal(Signal::TERM);
     wait_until_closed(address);
     for _ in 0..10 {
-        assert!(crate::server::echoes(&visitor));
+        assert!(echoes(&visitor));
     }
     visitor.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(answer(visitor), "");
@@ -62,7 +64,7 @@ fn whoever_is_served_is_served_to_the_end() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let (mut server, address) = orders(&["--drain-timeout", "1h"]);
-    let _visitor = crate::server::echoing(address);
+    let _visitor = echoing(address);
     server.signal(Signal::TERM);
     wait_until_closed(address);
     server.signal(Signal::INT);
@@ -74,7 +76,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn whoever_is_left_after_the_time_is_dropped_and_counted() {
     let (mut server, address) = orders(&["--drain-timeout", "300ms", "--max-connections", "1"]);
-    let first = crate::server::echoing(address);
+    let first = echoing(address);
     let waiting: Vec<_> = (0..3).map(|_| visitor(address)).collect();
     let began = Instant::now();
     server.signal(Signal::TERM);
@@ -83,7 +85,7 @@ fn whoever_is_left_after_the_time_is_dropped_and_counted() {
     assert!(lasted >= Duration::from_millis(300), "{lasted:?}");
     let said = server.said();
     assert!(said.contains("4 connections were dropped"), "{said}");
-    assert!(!crate::server::echoes(&first));
+    assert!(!echoes(&first));
     drop(waiting);
 }
 
@@ -116,4 +118,40 @@ fn datagrams_that_have_come_are_answered() {
 fn an_idle_server_ends_at_once() {
     let (server, _) = orders(&["--drain-timeout", "1h"]);
     server.finish();
+}
+
+#[test]
+fn a_unix_socket_is_gone_with_the_server_and_nothing_else_is() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.sock");
+    let start = || {
+        let mut command = serve(["--listen", &format!("unix:{}", shown(&path))]);
+        command.arg(guest("handler-faults"));
+        let mut server = Server::start(command);
+        server.says("listens at ");
+        server
+    };
+    for _ in 0..2 {
+        start().finish();
+        assert!(!path.exists());
+    }
+    // What others have put in its place is theirs.
+    let server = start();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "theirs").unwrap();
+    server.finish();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+}
+
+#[test]
+fn a_unix_socket_is_gone_where_the_server_could_not_begin() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.sock");
+    let mut command = serve(["--listen", &format!("unix:{}", shown(&path))]);
+    command
+        .args(["--listen", "nonsense"])
+        .arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    assert_eq!(server.end().code(), Some(2));
+    assert!(!path.exists(), "{}", server.said());
 }

@@ -119,6 +119,32 @@ fn every_kind_of_listener_is_handed_over() {
         assert_eq!(answer(visitor), "1");
     }
     send(successor, Signal::TERM);
+    let _ = server.said();
+    assert!(!path.exists(), "whoever took over clears up");
+    assert!(passed.exists(), "but not what others have made");
+}
+
+#[test]
+fn a_unix_socket_stays_where_the_successor_cannot_begin() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.sock");
+    let log = folder.path().join("audit.jsonl");
+    let mut command = serve(["--listen", &format!("unix:{}", shown(&path))]);
+    command
+        .args(["--listen", "tcp://127.0.0.1:0", "--audit", shown(&log)])
+        .arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    server.says("listens at ");
+    server.address();
+    fs::remove_file(&log).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &log).unwrap();
+    server.signal(Signal::USR2);
+    server.says("exit status: 125");
+    let visitor = UnixStream::connect(&path).unwrap();
+    order(&visitor, "state");
+    assert_eq!(answer(visitor), "1");
+    server.finish();
+    assert!(!path.exists());
 }
 
 #[test]
@@ -315,5 +341,21 @@ fn a_new_handler_and_policy_come_with_the_new_process() {
     assert!(installed.server.end().success());
     assert_eq!(obeyed(installed.address, &connect), "ok");
     drop(visitor(installed.address));
+    send(successor, Signal::TERM);
+}
+
+#[test]
+fn the_metrics_are_answered_by_whoever_took_over() {
+    let mut command = serve(["--listen", "tcp://127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    command.arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    let metrics: SocketAddr = server.says("metrics at ").parse().unwrap();
+    server.address();
+    let successor = server.hand_over();
+    assert!(server.end().success());
+    let visitor = visitor(metrics);
+    order(&visitor, "GET /readyz HTTP/1.0\r\n\r");
+    let page = answer(visitor);
+    assert!(page.starts_with("HTTP/1.0 200"), "{page}");
     send(successor, Signal::TERM);
 }

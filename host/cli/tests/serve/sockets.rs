@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::server::{Server, guest, obeyed, orders, serve};
+use portcullis_tests::Nobody;
+
+use crate::server::{Server, guest, obeyed, orders, serve, visitor};
 
 #[test]
 fn each_instance_has_a_connection_of_its_own() {
@@ -18,11 +20,10 @@ fn each_instance_has_a_connection_of_its_own() {
 
 #[test]
 fn an_instance_that_cannot_have_its_connection_does_not_begin() {
-    let nobody = portcullis_tests::Nobody::new();
+    let nobody = Nobody::new();
     let socket = format!("db=connect tcp://{}", nobody.address());
     let (mut server, address) = orders(&["--socket", &socket]);
-    let visitor = crate::server::visitor(address);
-    drop(visitor);
+    drop(visitor(address));
     server.says("not-begun");
     server.finish();
 }
@@ -33,7 +34,7 @@ fn a_socket_that_a_ceiling_is_against_is_none() {
     let connect = format!("connect tcp://{}", peer.local_addr().unwrap());
     let socket = format!("db={connect}");
     let (mut server, address) = orders(&["--socket", &socket, "--deny", &connect]);
-    drop(crate::server::visitor(address));
+    drop(visitor(address));
     let why = server.says("not-begun");
     assert!(
         why.contains("denied") || why.contains("not granted"),

@@ -57,7 +57,7 @@ fn read_when(path: &Path, count: usize) -> Vec<Line> {
 }
 
 fn endings(lines: &[Line]) -> Vec<&str> {
-    let ending = |line| Value::as_str(&Line::get(line, "ending").unwrap()).unwrap();
+    let ending = |line| Value::as_str(Line::get(line, "ending").unwrap()).unwrap();
     lines.iter().map(ending).collect()
 }
 
@@ -132,7 +132,10 @@ fn each_connection_has_its_line() {
     let trap = lines[3]["reason"].as_str().unwrap();
     assert!(trap.starts_with("wasm trap: "), "{trap}");
     assert!(of(5, "cpu_us") >= 300_000);
-    assert_eq!(lines[6].keys().last().unwrap(), "peer");
+    assert!(
+        !lines[6].contains_key("duration_us"),
+        "they were not served"
+    );
     let mode = fs::metadata(&log).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     // All of it is there, and not on standard error as well.
@@ -151,7 +154,7 @@ fn those_who_are_dropped_at_the_end_have_their_lines() {
     let server = Server::start("handler-faults", &arguments);
     let held: Vec<_> = (0..10).map(|_| held(server.address())).collect();
     let (status, _) = server.end();
-    assert!(status.success());
+    assert_eq!(status.code(), Some(1));
     assert_eq!(endings(&read(&log)), ["dropped"; 10]);
     drop(held);
 }

@@ -173,7 +173,7 @@ fn decisions_and_reloads_are_counted() {
     for count in [1.0, 2.0] {
         assert_eq!(
             order(server.address(), "connect 127.0.0.1:9"),
-            "AccessDenied\n"
+            "ErrorCode::AccessDenied\n"
         );
         assert_eq!(denied(&server.figures()), count);
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::figures::Figures;
 use crate::http::{self, ask, get};
-use crate::server::{Server, connect, held, until};
+use crate::server::{Server, connect, held, order, until};
 
 const LISTEN: [&str; 4] = ["--listen", "tcp://127.0.0.1:0", "--metrics", "127.0.0.1:0"];
 
@@ -130,6 +130,30 @@ fn a_server_that_drains_is_healthy_and_not_ready() {
     // It has ended of itself: the signal comes too late.
     let (status, _) = server.wait();
     assert!(status.success());
+}
+
+/// While the one process ends those whom it serves, the other one answers, and
+/// nobody is told that the server is not ready.
+#[test]
+fn a_process_that_takes_over_answers_for_both() {
+    let mut server = Server::start("handler-faults", &LISTEN);
+    let (at, of_the_first) = (server.metrics(), held(server.address()));
+    let before = server.figures();
+    assert_eq!(before.of("portcullis_connections_active"), 1.0);
+    server.hand_over();
+    let of_the_second = [held(server.address()), held(server.address())];
+    for _ in 0..100 {
+        assert_eq!(get(at, "/readyz").body, "ready\n");
+        let figures = server.figures();
+        assert_eq!(figures.of("portcullis_connections_active"), 2.0);
+    }
+    assert!(!server.has_left(), "it still has one to serve");
+    let connect = order(server.address(), &format!("connect {at}"));
+    assert_eq!(connect, "ErrorCode::AccessDenied\n");
+    drop((of_the_first, of_the_second));
+    until(|| server.has_left().then_some(()));
+    assert_eq!(get(at, "/healthz").status, 200);
+    server.end();
 }
 
 #[test]

@@ -56,12 +56,12 @@ fn ways_to(port: u16) -> Vec<String> {
 fn check(server: &Server, metrics: SocketAddr, other: SocketAddr) {
     for address in ways_to(metrics.port()) {
         let answer = order(server.address(), &format!("connect {address}"));
-        assert_eq!(answer, "AccessDenied\n", "connect {address}");
+        assert_eq!(answer, "ErrorCode::AccessDenied\n", "connect {address}");
     }
     for host in ["127.0.0.1", "0.0.0.0", "127.0.0.2", "[::1]", "[::]"] {
         let address = format!("{host}:{}", metrics.port());
         let answer = order(server.address(), &format!("listen {address}"));
-        assert_eq!(answer, "AccessDenied\n", "listen {address}");
+        assert_eq!(answer, "ErrorCode::AccessDenied\n", "listen {address}");
     }
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"] {
         let address = format!("{host}:{}", other.port());
@@ -105,7 +105,7 @@ fn a_port_that_is_open_to_others_is_denied_wherever_it_is() {
         let connect = format!("connect {host}:{port}");
         assert_eq!(
             order(server.address(), &connect),
-            "AccessDenied\n",
+            "ErrorCode::AccessDenied\n",
             "{connect}"
         );
     }
@@ -155,11 +155,11 @@ fn no_path_leads_to_a_unix_socket_of_metrics() {
     for _ in 0..2 {
         for way in &ways {
             let answer = ask(&server, "connect", way);
-            assert_eq!(answer, "AccessDenied\n", "{}", way.display());
+            assert_eq!(answer, "ErrorCode::AccessDenied\n", "{}", way.display());
         }
         assert_eq!(
             ask(&server, "listen", &real.join("metrics.sock")),
-            "AccessDenied\n"
+            "ErrorCode::AccessDenied\n"
         );
         assert_eq!(ask(&server, "connect", &other), "ok\n");
         assert_eq!(ask(&server, "connect", &link.join("other.sock")), "ok\n");

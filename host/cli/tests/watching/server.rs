@@ -17,6 +17,7 @@ pub(crate) struct Server {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
+    successor: Option<String>,
 }
 
 impl Server {
@@ -38,6 +39,7 @@ impl Server {
             child,
             lines,
             reader,
+            successor: None,
         };
         let listeners = arguments.iter().filter(|word| **word == "--listen");
         server.hears("portcullis: listens at ", listeners.count());
@@ -102,11 +104,26 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
+        let first = self.child.id().to_string();
         let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
+            .args([signal, self.successor.as_ref().unwrap_or(&first)])
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Has another process take over, which says what it says here as well. The
+    /// signals are for that one then.
+    pub(crate) fn hand_over(&mut self) {
+        self.signal("-USR2");
+        let process = self.hears("portcullis: process ", 1).remove(0);
+        let number = process.strip_suffix(" takes over").unwrap();
+        self.successor = Some(number.to_owned());
+    }
+
+    /// Whether the process that was started first has ended.
+    pub(crate) fn has_left(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Ends it, and waits until it has said all.
@@ -125,6 +142,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if let Some(successor) = &self.successor {
+            let _ = Command::new("kill").args(["-KILL", successor]).output();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
