@@ -26,12 +26,13 @@ const MACHINE: [(&str, &str); 3] = [
 ];
 
 /// What is unpacked with the libraries that it needs.
-const PACKAGES: [&str; 2] = ["gophernicus", "redis-server"];
+const PACKAGES: [&str; 3] = ["gophernicus", "netcat-openbsd", "redis-server"];
 /// A news server that needs no library, and depends on a mail server and an
 /// inetd that nobody here will run.
 const PACKAGE_ALONE: &str = "sn";
 /// What the packages have to bring.
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 6] = [
+    "bin/nc.openbsd",
     "usr/bin/redis-server",
     "usr/sbin/gophernicus",
     "usr/sbin/snnewgroup",
@@ -125,7 +126,7 @@ fn prepare_programs(root: &Path) -> Result<()> {
         .and_then(|()| unpack(&archives, root))
         .with_context(|| {
             format!(
-                "the tests need servers of Debian's; try `apt-get update` as root, or put them into {}: {}",
+                "the tests need programs of Debian's; try `apt-get update` as root, or put them into {}: {}",
                 root.display(),
                 PROGRAMS.join(", ")
             )

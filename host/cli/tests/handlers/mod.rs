@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use portcullis_tests::PATIENCE;
 use tempfile::TempDir;
 
 use crate::example::Example;
-use crate::protocols::peer::{output, python};
+use crate::protocols::peer::{debian, output, python};
 
 const ANY_PORT: &str = "tcp://127.0.0.1:0";
 
@@ -94,6 +95,37 @@ with socket.create_connection((host, int(port)), timeout=30) as connection:
     let mut client = python(["-c", script]);
     client.arg(&addresses[0]);
     assert_eq!(output(client), "b'Hello, world'\n");
+}
+
+#[test]
+fn the_handlers_serve_netcat() {
+    let (_server, addresses) = Example::handler("greeting-handler", [ANY_PORT]).serve();
+    assert_eq!(
+        netcat(&addresses[0], "exec \"$0\" -N \"$@\" </dev/null"),
+        "Thank you for connecting\n"
+    );
+    let (_server, addresses) = Example::handler("echo-handler", [ANY_PORT]).serve();
+    let said = netcat(&addresses[0], "echo Hello, world | \"$0\" -N \"$@\"");
+    assert_eq!(said, "Hello, world\n");
+    let (_server, addresses) = Example::handler("udp-handler", ["udp://127.0.0.1:0"]).serve();
+    let said = netcat(&addresses[0], "echo hello | \"$0\" -u -W 1 \"$@\"");
+    assert_eq!(said, "HELLO\n");
+}
+
+/// What a line of shell prints whose `$0` is netcat, and whose arguments are where
+/// to go.
+fn netcat(server: &str, line: &str) -> String {
+    let netcat = debian("bin/nc.openbsd");
+    let (host, port) = server.split_once(':').unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", line])
+        .arg(netcat.get_program())
+        .args([host, port]);
+    for (name, value) in netcat.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    output(shell)
 }
 
 #[test]

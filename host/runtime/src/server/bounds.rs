@@ -23,12 +23,13 @@ pub struct Bounds {
     pub memory: usize,
     /// For how long an instance may compute for one connection. What it waits
     /// does not count. Looked at when it waits, and at every tick of the
-    /// engine's clock (10 ms). 10 s unless set.
+    /// engine's clock (10 ms). On a machine that has other things to do, half of it
+    /// may pass while others compute. 10 s unless set.
     pub cpu_time: Duration,
     /// For how long a connection may last. No bound unless set.
     pub time: Option<Duration>,
-    /// For how long nothing may go through a connection, within an eighth. No
-    /// bound unless set.
+    /// For how long nothing may go through a connection, within an eighth; and how
+    /// long the answer to a datagram may take. No bound unless set.
     pub idle_time: Option<Duration>,
     /// Whether the next connection gets an instance that has served.
     pub reuse: Reuse,

@@ -52,9 +52,10 @@ impl Listener {
         } = self;
         socket.set_timeout(Some(Duration::ZERO));
         let mut waiting = Vec::new();
-        while waiting.len() < LAST {
+        for _ in 0..LAST {
             match accept(&gate, &socket, &crew).await {
                 Ok(accepted) => waiting.push(accepted),
+                Err(error) if is_of_one(&error) => {}
                 Err(_) => break,
             }
         }
@@ -130,16 +131,17 @@ impl Listener {
         if let Some(failure) = error.audit_failure() {
             shared.fail(failure.clone());
         }
-        // That was one connection's, which is gone.
-        let is_over = matches!(
-            error.code(),
-            ErrorCode::ConnectionAborted | ErrorCode::ConnectionReset
-        );
-        if !is_over {
+        if !is_of_one(&error) {
             shared.log.failed(endpoint, &error);
             sleep(REST).await;
         }
     }
+}
+
+/// Whether an error was that of one connection, which is gone.
+fn is_of_one(error: &Error) -> bool {
+    let codes = [ErrorCode::ConnectionAborted, ErrorCode::ConnectionReset];
+    codes.contains(&error.code())
 }
 
 /// Takes the next connection, for an instance that is found when there is one.

@@ -149,11 +149,14 @@ async fn after(time: Option<Duration>) {
     }
 }
 
-/// Waits until nothing has moved for some time. It looks now and then, so that
-/// moving data costs nothing.
+/// Waits until nothing has moved for some time, as nothing does for a datagram. It
+/// looks now and then, so that moving data costs nothing.
 async fn idle(traffic: Option<&Traffic>, time: Option<Duration>) {
-    let (Some(traffic), Some(time)) = (traffic, time) else {
+    let Some(time) = time else {
         return future::pending().await;
+    };
+    let Some(traffic) = traffic else {
+        return sleep(time).await;
     };
     let moved = || (traffic.received(), traffic.sent());
     let (mut last, mut quiet) = (moved(), 0);

@@ -41,8 +41,9 @@ impl Server {
         let mut process = Command::new(command)
             .arg("serve")
             .args(["--listen", "tcp://127.0.0.1:0 from 127.0.0.1"])
-            .args(["--max-connections", "256", "--memory", "16 MiB"])
-            .args(["--cpu-time", "200ms", "--idle-time", "30s"])
+            // Little more than come at once, so that each place is soon used.
+            .args(["--max-connections", "96", "--memory", "16 MiB"])
+            .args(["--cpu-time", "500ms", "--idle-time", "30s"])
             .arg(handler)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
