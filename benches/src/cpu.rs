@@ -140,9 +140,13 @@ mod tests {
     #[test]
     fn this_process_uses_time_when_it_computes() {
         let before = CpuTime::of(&own()).unwrap();
-        let until = Instant::now() + Duration::from_millis(100);
-        while Instant::now() < until {}
-        let used = CpuTime::of(&own()).unwrap().since(&before);
-        assert!(used > Duration::from_millis(20), "{used:?}");
+        // Others may have the processor for most of the time.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while CpuTime::of(&own()).unwrap().since(&before) < Duration::from_millis(20) {
+            assert!(
+                Instant::now() < deadline,
+                "a busy loop seems to use nothing"
+            );
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     reason = "a test fails by panicking, and its peers are not guests"

@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn words(lines: &[Line]) -> Vec<&str> {
-        let word = |line| Value::as_str(&Line::get(line, "ending").unwrap()).unwrap();
+        let word = |line| Value::as_str(Line::get(line, "ending").unwrap()).unwrap();
         lines.iter().map(word).collect()
     }
 

@@ -57,7 +57,7 @@ fn read_when(path: &Path, count: usize) -> Vec<Line> {
 }
 
 fn endings(lines: &[Line]) -> Vec<&str> {
-    let ending = |line| Value::as_str(&Line::get(line, "ending").unwrap()).unwrap();
+    let ending = |line| Value::as_str(Line::get(line, "ending").unwrap()).unwrap();
     lines.iter().map(ending).collect()
 }
 

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::iter;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::diff::change::{Change, Effect, Extent};
 use crate::diff::items::{Items, Scope};
@@ -22,6 +24,12 @@ use crate::socket_grant::Role;
 use crate::verb::Verb;
 use crate::zone::zone;
 use crate::{AnyRequest, Broadcast, Grant, Lookup, Name, Protocol, Purpose, Reverse};
+
+/// All addresses.
+const EVERYWHERE: [Range; 2] = [
+    Range::Network(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0))),
+    Range::Network(IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0))),
+];
 
 /// Lookups that two policies do not tell apart.
 #[derive(Debug)]
@@ -83,9 +91,12 @@ impl Lookups {
                 Kind::Unix(_) => {}
             }
         }
-        ranges.extend(patterns.iter().filter_map(|pattern| match pattern {
-            NamePattern::Any => None,
-            NamePattern::Exact(name) | NamePattern::Under(name) => zone(name).map(Range::Network),
+        ranges.extend(patterns.iter().flat_map(|pattern| match pattern {
+            // Every address has a name.
+            NamePattern::Any => EVERYWHERE.to_vec(),
+            NamePattern::Exact(name) | NamePattern::Under(name) => {
+                zone(name).map(Range::Network).into_iter().collect()
+            }
         }));
         let purposes = spaces
             .iter()

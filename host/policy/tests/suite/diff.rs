@@ -1,6 +1,6 @@
 //! What a change of policy opens and closes.
 
-use portcullis_policy::{Change, Effect, Policy};
+use portcullis_policy::{AnyRequest, Change, Effect, Policy, Reverse};
 use proptest::prelude::*;
 
 use crate::check::{policy, read};
@@ -258,6 +258,33 @@ fn what_is_too_complex_is_not_compared() {
         error.to_string().contains("at most 1048576 are made"),
         "{error}"
     );
+}
+
+/// `connect *` is for public addresses: what the others are called goes with
+/// `resolve *`, though any name may still be looked up.
+#[test]
+fn who_may_look_up_any_name_may_look_up_the_name_of_any_address() {
+    let kept = "bind tcp://0.0.0.0:*; connect tcp://*:*";
+    let (before, after) = (policy(&format!("{kept}; resolve *")), policy(kept));
+    let diff = before.diff(&after).unwrap();
+    let request = read("resolve 5.0.0.10.in-addr.arpa");
+    let reverse = AnyRequest::Reverse(Reverse::new("10.0.0.5".parse().unwrap()));
+    for request in [request, reverse] {
+        let verdicts = (
+            before.check(request.clone()).is_ok(),
+            after.check(request.clone()).is_ok(),
+        );
+        let covering = diff
+            .changes()
+            .iter()
+            .any(|change| diff.covers(change, &request));
+        assert_eq!(
+            covering,
+            verdicts == (true, false),
+            "{request}: {:?}",
+            lines(&before, &after)
+        );
+    }
 }
 
 proptest! {
