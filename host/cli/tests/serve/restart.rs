@@ -221,6 +221,20 @@ fn whoever_takes_over_has_the_listeners_and_nothing_else_of_the_old_one() {
     send(successor, Signal::TERM);
 }
 
+/// Makes a file that is to be started. In a process of its own: whatever another test
+/// starts meanwhile would keep the file open for writing for a moment, and nobody can
+/// start a file that is written to.
+fn copy(from: &str, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
+fn script(to: &Path, text: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "printf '%s' \"$1\" > \"$2\"", "sh", text]);
+    assert!(command.arg(to).status().unwrap().success());
+}
+
 /// A server whose command can be replaced.
 struct Installed {
     folder: TempDir,
@@ -232,7 +246,7 @@ impl Installed {
     fn new(arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let command = folder.path().join("portcullis");
-        fs::copy(env!("CARGO_BIN_EXE_portcullis"), &command).unwrap();
+        copy(env!("CARGO_BIN_EXE_portcullis"), &command);
         let policy = folder.path().join("policy.toml");
         write_policy(&policy, "");
         let mut command = Command::new(command);
@@ -278,17 +292,15 @@ impl Installed {
 #[test]
 fn a_command_or_a_policy_that_does_not_work_leaves_the_old_one_serving() {
     let mut installed = Installed::new(&["--restart-timeout", "2s"]);
-    installed.install(|new| fs::write(new, "no program").unwrap());
+    installed.install(|new| script(new, "no program"));
     installed.fail_to_hand_over("cannot start");
-    installed.install(|new| fs::write(new, "#!/bin/sh\nexit 7\n").unwrap());
+    installed.install(|new| script(new, "#!/bin/sh\nexit 7\n"));
     installed.fail_to_hand_over("ended before it served: exit status: 7");
-    installed.install(|new| fs::write(new, "#!/bin/sh\nexec sleep 1000\n").unwrap());
+    installed.install(|new| script(new, "#!/bin/sh\nexec sleep 1000\n"));
     installed.fail_to_hand_over("does not serve after 2s");
     fs::remove_file(installed.file("portcullis")).unwrap();
     installed.fail_to_hand_over("cannot start");
-    installed.install(|new| {
-        fs::copy(env!("CARGO_BIN_EXE_portcullis"), new).unwrap();
-    });
+    installed.install(|new| copy(env!("CARGO_BIN_EXE_portcullis"), new));
     write_policy(&installed.file("policy.toml"), "nonsense\n");
     installed.fail_to_hand_over("ended before it served: exit status: 2");
     write_policy(
@@ -311,7 +323,7 @@ fn a_server_that_is_to_end_does_not_wait_for_whoever_takes_over() {
     let mut installed = Installed::new(&["--restart-timeout", "1h"]);
     let script = installed.file("started");
     let text = format!("#!/bin/sh\necho $$ > {}\nexec sleep 1000\n", shown(&script));
-    installed.install(|new| fs::write(new, text).unwrap());
+    installed.install(|new| script(new, &text));
     installed.server.signal(Signal::USR2);
     let process: u32 = loop {
         let number = fs::read_to_string(&script).unwrap_or_default();
