@@ -321,12 +321,15 @@ fn a_command_or_a_policy_that_does_not_work_leaves_the_old_one_serving() {
 #[test]
 fn a_server_that_is_to_end_does_not_wait_for_whoever_takes_over() {
     let mut installed = Installed::new(&["--restart-timeout", "1h"]);
-    let script = installed.file("started");
-    let text = format!("#!/bin/sh\necho $$ > {}\nexec sleep 1000\n", shown(&script));
+    let started = installed.file("started");
+    let text = format!(
+        "#!/bin/sh\necho $$ > {}\nexec sleep 1000\n",
+        shown(&started)
+    );
     installed.install(|new| script(new, &text));
     installed.server.signal(Signal::USR2);
     let process: u32 = loop {
-        let number = fs::read_to_string(&script).unwrap_or_default();
+        let number = fs::read_to_string(&started).unwrap_or_default();
         if let Ok(number) = number.trim().parse() {
             break number;
         }
