@@ -19,6 +19,9 @@ const LISTENS: &str = "portcullis: listens at ";
 const RELOADED: &str = "portcullis: serves with what it read anew";
 const NOT_RELOADED: &str = "portcullis: cannot serve with what it read anew";
 
+/// Where a guest panics, which is no fault of the server's.
+const GUEST: &str = " panicked at tests/guests/";
+
 /// A server that runs.
 pub(crate) struct Server {
     process: Child,
@@ -62,7 +65,7 @@ impl Server {
                     said.reloads += 1;
                 } else if line.starts_with(NOT_RELOADED) {
                     said.failures += 1;
-                } else if line.contains("panicked at") && line.starts_with("thread") {
+                } else if line.contains(" panicked at ") && !line.contains(GUEST) {
                     said.panics.push(line);
                 }
             }
