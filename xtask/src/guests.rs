@@ -78,7 +78,11 @@ fn place_handlers(folder: &Path) -> Result<()> {
         let Some(name) = path.file_name().and_then(OsStr::to_str).and_then(component) else {
             continue;
         };
-        fs::copy(&path, folder.join(&name)).with_context(|| format!("cannot place {name}"))?;
+        let part = folder.join(format!("{name}.part"));
+        // Nobody who reads one meanwhile reads half of it.
+        fs::copy(&path, &part)
+            .and_then(|_| fs::rename(&part, folder.join(&name)))
+            .with_context(|| format!("cannot place {name}"))?;
     }
     Ok(())
 }
