@@ -71,7 +71,15 @@ fn what_each_connection_did_is_told_apart() {
 fn an_instance_that_is_kept_is_on_record_for_whom_it_serves() {
     let folder = TempDir::new().unwrap();
     let log = folder.path().join("audit.jsonl");
-    let (server, address) = orders(&["--audit", shown(&log), "--connections-per-instance", "all"]);
+    // With one place the next one waits until the instance is back.
+    let (server, address) = orders(&[
+        "--audit",
+        shown(&log),
+        "--connections-per-instance",
+        "all",
+        "--max-connections",
+        "1",
+    ]);
     assert_eq!(obeyed(address, "state"), "1");
     assert_eq!(obeyed(address, "state"), "2");
     server.finish();
