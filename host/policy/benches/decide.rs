@@ -29,9 +29,23 @@ criterion_group!(
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(30);
-    targets = allowed, denied, layered, told, built
+    targets = copied, allowed, denied, layered, told, built
 );
 criterion_main!(benches);
+
+/// What a turn costs without a decision: the copy of the request and its end. All
+/// the others hold it too.
+fn copied(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("copied");
+    for size in SIZES {
+        let connect = |i: u32| Connect::new(Protocol::Tcp, socket(v4(i), 443));
+        let requests = spread(size, connect);
+        in_turn(&mut group, "address", size, &requests, |request| request);
+        let named = |i: u32| connect(i).named(name("api", i));
+        let requests = spread(size, named);
+        in_turn(&mut group, "name", size, &requests, |request| request);
+    }
+}
 
 fn allowed(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("allowed");

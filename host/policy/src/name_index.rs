@@ -1,6 +1,8 @@
 //! Finding what stands under a name without a scan. It must not know what it
 //! holds.
 
+use smol_str::SmolStr;
+
 use crate::Name;
 use crate::keyed::KeyedMap;
 use crate::name_pattern::NamePattern;
@@ -9,8 +11,8 @@ use crate::name_pattern::NamePattern;
 #[derive(Debug, Default)]
 pub(crate) struct NameIndex<T> {
     any: Option<T>,
-    exact: KeyedMap<Name, T>,
-    under: KeyedMap<Name, T>,
+    exact: KeyedMap<SmolStr, T>,
+    under: KeyedMap<SmolStr, T>,
     /// A bit for each length of a name in `under`: of a name with many labels
     /// few of those above are worth a search.
     lengths: [u128; 2],
@@ -21,13 +23,13 @@ impl<T: Default> NameIndex<T> {
     pub(crate) fn entry(&mut self, pattern: &NamePattern) -> &mut T {
         match pattern {
             NamePattern::Any => self.any.get_or_insert_default(),
-            NamePattern::Exact(name) => self.exact.entry(name.clone()).or_default(),
+            NamePattern::Exact(name) => self.exact.entry(name.as_str().into()).or_default(),
             NamePattern::Under(name) => {
                 let (at, bit) = length_bit(name.as_str());
                 if let Some(lengths) = self.lengths.get_mut(at) {
                     *lengths |= bit;
                 }
-                self.under.entry(name.clone()).or_default()
+                self.under.entry(name.as_str().into()).or_default()
             }
         }
     }
@@ -41,7 +43,7 @@ impl<T> NameIndex<T> {
         name: &Name,
         mut pick: impl FnMut(&'a T) -> Option<R>,
     ) -> Option<R> {
-        let exact = self.exact.get(name).and_then(&mut pick);
+        let exact = self.exact.get(name.as_str()).and_then(&mut pick);
         exact
             .or_else(|| self.find_above(name, &mut pick))
             .or_else(|| self.any.as_ref().and_then(pick))
