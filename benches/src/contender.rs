@@ -26,6 +26,8 @@ pub(crate) enum Contender {
     GuestAsync,
     /// A handler, of which each connection and each datagram has an instance.
     Serve,
+    /// The same handler, whose instances are kept for whoever comes next.
+    ServeKept,
     /// A guest on wasmtime's own sockets.
     Wasi,
     /// Python's `socketserver`, a thread for each connection.
@@ -50,11 +52,12 @@ pub(crate) struct Programs {
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Native,
         Self::Guest,
         Self::GuestAsync,
         Self::Serve,
+        Self::ServeKept,
         Self::Wasi,
         Self::Python,
     ];
@@ -66,6 +69,7 @@ impl Contender {
             Self::Guest => "guest",
             Self::GuestAsync => "guest-async",
             Self::Serve => "serve",
+            Self::ServeKept => "serve-kept",
             Self::Wasi => "wasi",
             Self::Python => "python",
         }
@@ -78,6 +82,7 @@ impl Contender {
             Self::Guest => "guest",
             Self::GuestAsync => "guest, async",
             Self::Serve => "serve",
+            Self::ServeKept => "serve, kept",
             Self::Wasi => "wasi:sockets",
             Self::Python => "Python",
         }
@@ -86,7 +91,12 @@ impl Contender {
     /// Whether it serves several connections at a time.
     pub(crate) fn is_concurrent(self) -> bool {
         match self {
-            Self::Native | Self::GuestAsync | Self::Serve | Self::Wasi | Self::Python => true,
+            Self::Native
+            | Self::GuestAsync
+            | Self::Serve
+            | Self::ServeKept
+            | Self::Wasi
+            | Self::Python => true,
             Self::Guest => false,
         }
     }
@@ -119,16 +129,10 @@ impl Contender {
             (Self::GuestAsync, Protocol::Tcp) => {
                 programs.guest("bench-echo-async", protocol, address)
             }
-            (Self::Serve, _) => {
-                let handler = match protocol {
-                    Protocol::Tcp => "echo-handler",
-                    Protocol::Udp => "bench-echo-udp-handler",
-                };
-                let mut command = Command::new(&programs.portcullis);
-                command.arg("serve").arg(programs.component(handler));
-                command.arg("--listen");
-                command.arg(format!("{}://{address} from loopback", protocol.scheme()));
-                command.args(["--workers", &workers.to_string()]);
+            (Self::Serve, _) => programs.handler(protocol, address, workers),
+            (Self::ServeKept, _) => {
+                let mut command = programs.handler(protocol, address, workers);
+                command.args(["--connections-per-instance", "all"]);
                 command
             }
             (Self::Wasi, _) => {
@@ -146,8 +150,12 @@ impl Contender {
                 command
             }
         };
-        if self != Self::Serve {
-            command.args([address.to_string(), buffer.to_string()]);
+        match self {
+            // It has been told where, and sees to its buffer itself.
+            Self::Serve | Self::ServeKept => {}
+            Self::Native | Self::Guest | Self::GuestAsync | Self::Wasi | Self::Python => {
+                command.args([address.to_string(), buffer.to_string()]);
+            }
         }
         if self == Self::Native {
             command.arg(workers.to_string());
@@ -170,7 +178,7 @@ impl Contender {
                 Some(command)
             }
             // It starts as the other guest does; and the stock command is not here.
-            Self::GuestAsync | Self::Serve | Self::Wasi => None,
+            Self::GuestAsync | Self::Serve | Self::ServeKept | Self::Wasi => None,
         }
     }
 }
@@ -215,6 +223,21 @@ impl Programs {
     fn own<const N: usize>(&self, arguments: [&str; N]) -> Command {
         let mut command = Command::new(&self.own);
         command.args(arguments);
+        command
+    }
+
+    fn handler(&self, protocol: Protocol, address: SocketAddr, workers: usize) -> Command {
+        let handler = match protocol {
+            Protocol::Tcp => "echo-handler",
+            Protocol::Udp => "bench-echo-udp-handler",
+        };
+        let mut command = Command::new(&self.portcullis);
+        command
+            .arg("serve")
+            .arg(self.component(handler))
+            .arg("--listen")
+            .arg(format!("{}://{address} from loopback", protocol.scheme()))
+            .args(["--workers", &workers.to_string()]);
         command
     }
 

@@ -18,7 +18,8 @@ usage: cargo xtask bench [option …]
   --only LOAD,…         these alone, by the beginning of their names: round-trip, crowd,
                         latency, throughput, connections, datagrams, idle, cold-start,
                         instantiate, policy
-  --contenders NAME,…   these alone, and native: guest, guest-async, serve, wasi, python
+  --contenders NAME,…   these alone, and native: guest, guest-async, serve, serve-kept,
+                        wasi, python
   --no-pin              leave it to the system which core does what
   --out FOLDER          where results.json, table.md and chart.svg go (target/bench)
   --from FILE           show a results.json, and measure nothing

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use portcullis::wasmtime_wasi::{FsPerms, WasiCtx};
+use portcullis::wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use portcullis::{
     AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, SystemResolver,
 };
@@ -62,7 +62,7 @@ pub(crate) fn execute(
     log: Option<AuditLog>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Option<Exit>> {
-    let wasi = wasi(arguments)?;
+    let wasi = wasi(arguments)?.inherit_stdin().build();
     let program = Program::load(&engine(Engine::builder())?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -184,9 +184,11 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
-pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
+/// What a guest has beside the network, but for an input.
+pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtxBuilder> {
     let mut wasi = WasiCtx::builder();
-    wasi.inherit_stdio()
+    wasi.inherit_stdout()
+        .inherit_stderr()
         .arg(arguments.program.to_string_lossy())
         .args(&arguments.arguments);
     for variable in &arguments.env {
@@ -215,7 +217,7 @@ pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtx> {
     for file in arguments.held_by() {
         keep_from(arguments, file)?;
     }
-    Ok(wasi.build())
+    Ok(wasi)
 }
 
 /// Refuses to hand the program a folder in which it could change the file.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_policy::{Connect, Denial, Host, Lookup, Name, Permit, Policy, Purpose};
+use portcullis_policy::{Connect, Denial, Host, Limits, Lookup, Name, Permit, Policy, Purpose};
 use tokio::time::timeout;
 use tracing::{debug, error};
 
@@ -30,6 +30,8 @@ use crate::socket::{Settings, Socket};
 #[derive(Clone)]
 pub struct Network {
     policy: Policy,
+    /// What holds beside those of the policy.
+    limits: Limits,
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
     ask: Option<Arc<dyn Ask>>,
@@ -69,6 +71,7 @@ impl Network {
         Self {
             budget: Arc::new(Budget::new(policy.limits())),
             policy,
+            limits: Limits::default(),
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
             ask: None,
@@ -81,10 +84,28 @@ impl Network {
     /// counted before does not count.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
-        if policy.limits() != *self.budget.limits() {
-            self.budget = Arc::new(Budget::new(policy.limits()));
+        self.policy = policy;
+        self.with_budget()
+    }
+
+    /// The same within limits beside those of its policy: of each the tighter holds.
+    /// What was counted before does not count where that changes anything.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.with_budget()
+    }
+
+    fn with_budget(mut self) -> Self {
+        let limits = self.limits();
+        if limits != *self.budget.limits() {
+            self.budget = Arc::new(Budget::new(limits));
         }
-        Self { policy, ..self }
+        self
+    }
+
+    fn limits(&self) -> Limits {
+        self.policy.limits().and(self.limits)
     }
 
     /// The same with another source of addresses for names.
@@ -159,7 +180,7 @@ impl Network {
     pub fn for_another_guest(self) -> Self {
         Self {
             guest: Arc::default(),
-            budget: Arc::new(Budget::new(self.policy.limits())),
+            budget: Arc::new(Budget::new(self.limits())),
             ..self
         }
     }

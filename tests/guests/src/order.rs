@@ -32,6 +32,7 @@ const ORDERS: &[Order] = &[
     ("panic", panic),
     ("preopens", names_of_preopens),
     ("print", print),
+    ("read", read),
     ("resolve", resolve),
     ("send", send),
     ("sleep", sleep),
@@ -140,6 +141,12 @@ fn print(text: &str) -> io::Result<String> {
     println!("{text}");
     eprintln!("{text}");
     Ok("printed".into())
+}
+
+/// How many bytes the program's own input has, to its end.
+fn read(_: &str) -> io::Result<String> {
+    let length = io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(format!("{length} bytes"))
 }
 
 /// How many calls this instance has seen, with this one.

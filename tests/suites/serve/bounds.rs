@@ -217,6 +217,28 @@ fn an_instance_opens_as_many_sockets_as_the_policy_says() {
 }
 
 #[test]
+fn where_the_policy_does_not_say_an_instance_opens_as_many_as_the_bound_says() {
+    let house = serve("handler-faults")
+        .bounds(|bounds| bounds.sockets = 7)
+        .start();
+    assert_eq!(
+        house.ask("open 1000"),
+        "7 sockets, then ErrorCode::LimitExceeded\n"
+    );
+    // Of the two the tighter holds.
+    for (limit, opened) in [(5, 5), (9, 7)] {
+        let house = serve("handler-faults")
+            .policy(&format!("[limits]\nsockets = {limit}"))
+            .bounds(|bounds| bounds.sockets = 7)
+            .start();
+        assert_eq!(
+            house.ask("open 1000"),
+            format!("{opened} sockets, then ErrorCode::LimitExceeded\n")
+        );
+    }
+}
+
+#[test]
 fn a_handler_sees_nothing_of_where_it_is() {
     let house = serve("handler-faults").start();
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use portcullis::wasmtime_wasi::WasiCtx;
+use portcullis::wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use portcullis::{AuditLog, Engine, Handler, Service};
 
 use super::inherited::Inherited;
@@ -53,12 +53,17 @@ impl House {
                 (self.report.clone(), self.watch.metrics()),
             ));
         // What cannot be given is said now, and not to a peer.
-        let _: WasiCtx = run::wasi(guest)?;
+        let _: WasiCtxBuilder = run::wasi(guest)?;
         let arguments = Arc::clone(&self.arguments);
         let wasi = move || {
             let wasi = run::wasi(&arguments.guest);
             // A folder that has gone since is gone for those who come now.
-            wasi.unwrap_or_else(|_| WasiCtx::builder().inherit_stderr().build())
+            let mut wasi = wasi.unwrap_or_else(|_| {
+                let mut bare = WasiCtx::builder();
+                bare.inherit_stderr();
+                bare
+            });
+            wasi.build()
         };
         let service = Service::new(handler, network).with_wasi(wasi);
         let service = self.with_sockets(service)?;

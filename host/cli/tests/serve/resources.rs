@@ -1,9 +1,9 @@
 //! What the process takes of the machine.
 
-use std::fs;
+use std::fs::{self, File};
 use std::process::Command;
 
-use crate::server::{Server, guest, obeyed, orders};
+use crate::server::{Server, guest, obeyed, orders, serve};
 
 /// A server that is started with limits on descriptors, the soft and the hard one.
 fn within(soft: u32, hard: u32) -> (Server, std::net::SocketAddr) {
@@ -30,6 +30,27 @@ fn limits(server: &Server) -> (u32, u32) {
         .find_map(|line| line.strip_prefix("Max open files"));
     let mut numbers = line.unwrap().split_whitespace().flat_map(str::parse);
     (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn an_instance_opens_no_more_sockets_than_it_may() {
+    for (arguments, most) in [(&[][..], 64), (&["--max-sockets", "3"], 3)] {
+        let (_server, address) = orders(arguments);
+        assert_eq!(
+            obeyed(address, "open 100000"),
+            format!("{most} sockets, then ErrorCode::LimitExceeded")
+        );
+    }
+}
+
+#[test]
+fn instances_do_not_read_what_the_server_is_given_to_read() {
+    let mut command = serve(["--listen", "tcp://127.0.0.1:0"]);
+    command.arg(guest("handler-faults"));
+    let input = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let mut server = Server::start_with(command, input.into());
+    let address = server.address();
+    assert_eq!(obeyed(address, "read"), "0 bytes");
 }
 
 #[test]

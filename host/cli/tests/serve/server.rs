@@ -44,8 +44,13 @@ pub(crate) fn orders(arguments: &[&str]) -> (Server, SocketAddr) {
 }
 
 impl Server {
-    pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// The same with an input.
+    pub(crate) fn start_with(mut command: Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::null());
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let (told, lines) = channel();
         let stderr = BufReader::new(process.stderr.take().unwrap());

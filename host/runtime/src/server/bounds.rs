@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What a server keeps within. Whatever is reached, only the connection that
 /// reaches it is concerned.
 ///
-/// Limits on sockets, bytes and bandwidth are the policy's
+/// Limits on bytes, bandwidth and the rest are the policy's
 /// ([`Limits`](crate::Limits)), and count for each instance on its own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -21,6 +21,11 @@ pub struct Bounds {
     /// How many bytes the linear memories of an instance may take in all. More
     /// is refused, as on a machine without any left. 64 MiB unless set.
     pub memory: usize,
+    /// How many sockets an instance may have open at once beside its connection, and
+    /// how many pollers: so that one cannot take the descriptors of all. What the
+    /// policy allows it of them ([`Limits::sockets`](crate::Limits)) holds as well.
+    /// 64 unless set.
+    pub sockets: u32,
     /// For how long an instance may compute for one connection. What it waits
     /// does not count. Looked at when it waits, and at every tick of the
     /// engine's clock (10 ms). On a machine that has other things to do, half of it
@@ -68,6 +73,7 @@ impl Default for Bounds {
             when_full: WhenFull::default(),
             connections_per_peer: None,
             memory: 64 << 20,
+            sockets: 64,
             cpu_time: Duration::from_secs(10),
             time: None,
             idle_time: None,

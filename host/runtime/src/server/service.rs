@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_net::{Audit, Network, PreopenError, Socket, SocketType};
-use portcullis_policy::{Act, Grant};
+use portcullis_policy::{Act, Grant, Limits};
 use wasmtime_wasi::WasiCtx;
 
 use super::ListenError;
@@ -124,8 +124,10 @@ impl Generation {
             sockets,
         } = service;
         let name = handler.name().to_owned();
+        let mut limits = Limits::default();
+        limits.sockets = Some(bounds.sockets);
         let world = World {
-            network: network.clone(),
+            network: network.clone().with_limits(limits),
             make_wasi,
             make_audit,
             sockets,
