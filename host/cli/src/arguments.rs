@@ -154,11 +154,16 @@ impl GuestArguments {
         })
     }
 
-    /// The files by which the program is held or watched.
+    /// The files by which the program is held or watched, and itself where it is run
+    /// as it is.
     pub(crate) fn held_by(&self) -> impl Iterator<Item = &Path> {
+        let is_compiled = self.program.extension().is_some_and(|name| name == "cwasm");
+        let program = is_compiled.then_some(&self.program);
         let policies = self.policy.policy.iter().chain(&self.policy.ceiling);
-        let files = policies.chain(&self.audit).map(PathBuf::as_path);
-        files.filter(|file| *file != Path::new("-"))
+        let files = policies.chain(&self.audit).chain(program);
+        files
+            .map(PathBuf::as_path)
+            .filter(|file| *file != Path::new("-"))
     }
 }
 

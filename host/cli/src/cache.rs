@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use crate::trail::trail;
+
 /// `portcullis` in the user's cache folder (XDG Base Directory Specification),
 /// made if it is not there. None where the user has no such folder, or somebody
 /// else could write there.
@@ -48,7 +50,8 @@ pub(crate) fn keep_out(granted: &Path) -> Result<()> {
 /// Refuses to hand a folder to a guest in which it could change a file by which
 /// it is held or watched.
 pub(crate) fn keep_from(granted: &Path, file: &Path) -> Result<()> {
-    // It may not be there yet, and may be a link to elsewhere.
+    // It may not be there yet, and may be a link to elsewhere; and so may what leads
+    // to it.
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,
         Some(_) | None => Path::new("."),
@@ -56,14 +59,16 @@ pub(crate) fn keep_from(granted: &Path, file: &Path) -> Result<()> {
     let Some(granted) = resolved(granted) else {
         return Ok(());
     };
-    for place in [resolved(folder), resolved(file)].into_iter().flatten() {
-        if place.starts_with(&granted) {
-            bail!(
-                "the program could change {}, by which it is held or watched; give it a folder \
-                 apart from that",
-                file.display()
-            );
-        }
+    let ends = [resolved(folder), resolved(file)].into_iter().flatten();
+    if ends
+        .chain(trail(file))
+        .any(|place| place.starts_with(&granted))
+    {
+        bail!(
+            "the program could change {}, by which it is run, held or watched; give it a folder \
+             apart from that",
+            file.display()
+        );
     }
     Ok(())
 }

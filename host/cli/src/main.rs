@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod serve;
 mod terminal;
+mod trail;
 mod watch;
 
 use std::io::Write;

@@ -21,6 +21,7 @@ use crate::arguments::ServeArguments;
 use crate::complaints::say;
 use crate::exit::Exit;
 use crate::metrics::Stage;
+use crate::run;
 use house::House;
 pub(crate) use inherited::Inherited;
 use listening::Listening;
@@ -32,6 +33,10 @@ pub(crate) fn serve(arguments: ServeArguments) -> Result<Exit> {
     // Before anything else is opened, and while there is one thread.
     let inherited = Inherited::take()?;
     let executable = Executable::of_this_process();
+    // What it starts anew, and reads anew, is to be what it was.
+    let own = executable.path().into_iter();
+    own.chain([arguments.guest.program.as_path()])
+        .try_for_each(|file| run::keep_from(&arguments.guest, file))?;
     descriptors::raise(&arguments.bounds);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = arguments.workers {

@@ -9,7 +9,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -385,9 +385,52 @@ fn a_guest_is_not_given_what_holds_it() {
         let output = end(folder.path());
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{option}: {stderr}");
-        assert!(stderr.contains("by which it is held"), "{stderr}");
+        assert!(stderr.contains("by which it is run, held"), "{stderr}");
         assert_ne!(end(&inside).status.code(), Some(2), "{option}");
     }
+}
+
+#[test]
+fn a_guest_is_not_given_a_link_that_leads_to_what_holds_it() {
+    let folder = TempDir::new().unwrap();
+    let (data, held) = (folder.path().join("data"), folder.path().join("etc"));
+    fs::create_dir(&data).unwrap();
+    fs::create_dir(&held).unwrap();
+    fs::write(held.join("policy.toml"), "version = 1\n").unwrap();
+    // The guest could have it lead elsewhere.
+    symlink("../etc", data.join("current")).unwrap();
+    let end = |policy: PathBuf| {
+        let (policy, dir) = (shown(&policy), format!("{}::/data", shown(&data)));
+        let mut run = portcullis(&["run", "--policy", &policy, "--dir", &dir]);
+        run.arg(guest("surroundings")).output().unwrap()
+    };
+    let output = end(data.join("current/policy.toml"));
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("by which it is run, held"), "{stderr}");
+    assert_ne!(end(held.join("policy.toml")).status.code(), Some(2));
+}
+
+#[test]
+fn a_guest_is_not_given_the_compiled_code_that_it_is_run_from() {
+    let folder = TempDir::new().unwrap();
+    let inside = folder.path().join("data");
+    fs::create_dir(&inside).unwrap();
+    let compiled = folder.path().join("guest.cwasm");
+    let compile = portcullis(&["compile", &guest("surroundings"), "-o", &shown(&compiled)])
+        .output()
+        .unwrap();
+    assert!(compile.status.success(), "{compile:?}");
+    let end = |dir: &Path| {
+        let dir = format!("{}::/data", shown(dir));
+        let mut run = portcullis(&["run", "--dir", &dir]);
+        run.arg(&compiled).output().unwrap()
+    };
+    let output = end(folder.path());
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("by which it is run, held"), "{stderr}");
+    assert_ne!(end(&inside).status.code(), Some(2));
 }
 
 #[test]

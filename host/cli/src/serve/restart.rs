@@ -8,7 +8,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -47,6 +47,11 @@ impl Executable {
             path: called.or_else(|| env::current_exe().ok()),
             arguments: arguments.collect(),
         }
+    }
+
+    /// The file that is started, if anybody knows it.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Starts it with the sockets, and waits until it serves. Tells its number.

@@ -1,7 +1,13 @@
 //! What the process takes of the machine.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portcullis_tests::PATIENCE;
 
 use crate::server::{Server, guest, obeyed, orders, serve};
 
@@ -44,6 +50,32 @@ fn an_instance_opens_no_more_sockets_than_it_may() {
 }
 
 #[test]
+fn instances_are_not_given_what_the_server_reads_and_starts_anew() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (handler, command) = (
+        folder.path().join("handler.wasm"),
+        folder.path().join("portcullis"),
+    );
+    fs::copy(guest("handler-faults"), &handler).unwrap();
+    symlink(env!("CARGO_BIN_EXE_portcullis"), &command).unwrap();
+    let dir = format!("{}::/data", folder.path().display());
+    let end = |command: &Path, handler: &Path| {
+        let mut command = Command::new(command);
+        command.args(["serve", "--listen", "tcp://127.0.0.1:0", "--dir", &dir]);
+        let mut server = Server::start({
+            command.arg(handler);
+            command
+        });
+        assert_eq!(server.end().code(), Some(2));
+        server.said()
+    };
+    let said = end(Path::new(env!("CARGO_BIN_EXE_portcullis")), &handler);
+    assert!(said.contains("handler.wasm, by which it is run"), "{said}");
+    let said = end(&command, &guest("handler-faults"));
+    assert!(said.contains("portcullis, by which it is run"), "{said}");
+}
+
+#[test]
 fn instances_do_not_read_what_the_server_is_given_to_read() {
     let mut command = serve(["--listen", "tcp://127.0.0.1:0"]);
     command.arg(guest("handler-faults"));
@@ -79,23 +111,29 @@ fn where_there_are_too_few_descriptors_it_says_so() {
 
 /// The threads that serve, and those that they have started for other work and that
 /// are called the same.
-fn threads(workers: &str) -> usize {
-    let (server, address) = orders(&["--workers", workers]);
+fn threads(server: &Server) -> usize {
     let threads = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
     let names = threads.map(|thread| {
         let name = thread.unwrap().path().join("comm");
         // It may have ended.
         fs::read_to_string(name).unwrap_or_default()
     });
-    let count = names
+    names
         .filter(|name| name.starts_with("tokio-rt-worker"))
-        .count();
-    assert_eq!(obeyed(address, "state"), "1");
-    server.finish();
-    count
+        .count()
 }
 
 #[test]
 fn as_many_threads_serve_as_it_is_said() {
-    assert_eq!(threads("11"), threads("1") + 10);
+    for (workers, at_least, below) in [("1", 1, 11), ("11", 11, 21)] {
+        let (server, address) = orders(&["--workers", workers]);
+        assert_eq!(obeyed(address, "state"), "1");
+        // Those that have only just been started have no names yet.
+        let end = Instant::now() + PATIENCE;
+        while !(at_least..below).contains(&threads(&server)) {
+            assert!(Instant::now() < end, "{}", threads(&server));
+            thread::sleep(Duration::from_millis(10));
+        }
+        server.finish();
+    }
 }
