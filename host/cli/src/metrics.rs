@@ -14,7 +14,9 @@ use std::time::Duration;
 
 pub(crate) use address::MetricsAddress;
 use histogram::Histogram;
-use portcullis::{AccessLog, Audit, Bounds, Ending, Error, Event, Log, Served, TurnedAway, Visit};
+use portcullis::{
+    AccessLog, Audit, Bounds, Ending, Error, Event, Limited, Log, Served, TurnedAway, Visit,
+};
 use process::Process;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text;
@@ -56,6 +58,9 @@ const INSTANTIATIONS: &[Duration] = &[
     Duration::from_secs(1),
 ];
 
+/// What the host keeps the last of, as events and the figures call it.
+const DESCRIPTORS: &str = "descriptors";
+
 /// How many listeners are counted without a lock.
 const LISTENERS: usize = 64;
 
@@ -91,6 +96,8 @@ struct Shared {
     listeners: [OnceLock<Endings>; LISTENERS],
     active: Gauge,
     refused_by_policy: Counter,
+    refused_by_limit: Counter,
+    refused_for_descriptors: Counter,
     refused_full: Counter,
     refused_of_peer: Counter,
     received: Counter,
@@ -127,6 +134,8 @@ impl Metrics {
             listeners: [const { OnceLock::new() }; LISTENERS],
             active: Gauge::default(),
             refused_by_policy: labelled(&refused, "reason", "policy"),
+            refused_by_limit: labelled(&refused, "reason", "limit"),
+            refused_for_descriptors: labelled(&refused, "reason", DESCRIPTORS),
             refused_full: labelled(&refused, "reason", TurnedAway::Full.as_str()),
             refused_of_peer: labelled(&refused, "reason", TurnedAway::TooManyOfPeer.as_str()),
             received: labelled(&bytes, "direction", "received"),
@@ -294,6 +303,17 @@ impl Audit for Metrics {
         }
         if let Event::Refused(_) = event {
             self.shared.refused_by_policy.inc();
+        }
+        if let Event::Limited(Limited {
+            peer: Some(_),
+            limit,
+            ..
+        }) = event
+        {
+            match limit {
+                DESCRIPTORS => self.shared.refused_for_descriptors.inc(),
+                _ => self.shared.refused_by_limit.inc(),
+            };
         }
         Ok(())
     }

@@ -5,20 +5,21 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{Allowed, Audit, Denied, Event, Refused};
+use portcullis::{Allowed, Audit, Denied, Event, Limited, Refused};
 
 /// How many distinct denials are told apart. A guest that scans the network
 /// must fill neither memory nor the operator's screen.
 const DISTINCT: usize = 1000;
 
 /// Prints each distinct denial once, counts the others, and tells the counts at
-/// the end. Clones are the same report.
+/// the end; of limits that have peers reset as well. Clones are the same report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     // Apart, so that a crowd of peers does not hide what the guest tries.
     denied: Arc<Mutex<Tally>>,
     refused: Arc<Mutex<Tally>>,
     shadowed: Arc<Mutex<Tally>>,
+    crowded: Arc<Mutex<Tally>>,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +34,7 @@ impl Report {
     pub(crate) fn finish(&self) {
         lock(&self.denied).finish("requests of the guest");
         lock(&self.refused).finish("peers");
+        lock(&self.crowded).finish("peers");
         lock(&self.shadowed).finish_shadow();
     }
 }
@@ -49,6 +51,17 @@ impl Audit for Report {
         }
         if let Event::Refused(Refused { denial, .. }) = event {
             lock(&self.refused).count(&denial.report());
+        }
+        if let Event::Limited(Limited {
+            peer: Some(_),
+            limit,
+            value,
+            ..
+        }) = event
+        {
+            lock(&self.crowded).count(&format!(
+                "portcullis: reset a peer: limit reached: {limit} = {value}"
+            ));
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ pub enum Event<'a> {
     Connected(Connected<'a>),
     /// A request of the guest did not pass the policy.
     Denied(Denied<'a>),
-    /// A limit of the policy was reached.
+    /// A limit of the policy was reached, or what the host keeps for itself.
     Limited(Limited<'a>),
     /// A name was looked up.
     LookedUp(LookedUp<'a>),
@@ -132,9 +132,13 @@ pub struct Denied<'a> {
 pub struct Limited<'a> {
     /// The socket that it was reached with, if it was one.
     pub socket: Option<u64>,
-    /// The limit, as a policy calls it: `connections-per-second`.
+    /// Who came to that socket and was reset for it. Else it was an operation of the
+    /// guest's that failed.
+    pub peer: Option<&'a SocketAddress>,
+    /// The limit, as a policy calls it: `connections-per-second`. `descriptors` is
+    /// no policy's: the host keeps the last for itself.
     pub limit: &'a str,
-    /// How much the policy allows: a count, bytes, or for a time milliseconds.
+    /// How much is allowed: a count, bytes, or for a time milliseconds.
     pub value: u64,
 }
 

@@ -23,7 +23,7 @@ pub(crate) use count::Counted;
 pub(crate) use flow::Flow;
 use rate::Rate;
 
-/// One of the [`Limits`], where it has a value.
+/// One of the [`Limits`], where it has a value, or of the host's own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Limit {
     BytesReceived(u64),
@@ -31,6 +31,8 @@ pub(crate) enum Limit {
     ConnectionTimeout(Duration),
     Connections(u32),
     ConnectionsPerSecond(u32),
+    /// How many the process may have, but for those that the host keeps.
+    Descriptors(u64),
     IdleTimeout(Duration),
     LookupsPerMinute(u32),
     Sockets(u32),
@@ -45,6 +47,7 @@ impl Limit {
             Self::ConnectionTimeout(_) => "connection-timeout",
             Self::Connections(_) => "connections",
             Self::ConnectionsPerSecond(_) => "connections-per-second",
+            Self::Descriptors(_) => "descriptors",
             Self::IdleTimeout(_) => "idle-timeout",
             Self::LookupsPerMinute(_) => "lookups-per-minute",
             Self::Sockets(_) => "sockets",
@@ -54,7 +57,7 @@ impl Limit {
     /// How much it allows: a count, bytes, or for a time milliseconds.
     pub(crate) fn value(self) -> u64 {
         match self {
-            Self::BytesReceived(value) | Self::BytesSent(value) => value,
+            Self::BytesReceived(value) | Self::BytesSent(value) | Self::Descriptors(value) => value,
             Self::ConnectionTimeout(value) | Self::IdleTimeout(value) => {
                 u64::try_from(value.as_millis()).unwrap_or(u64::MAX)
             }
@@ -69,6 +72,12 @@ impl Limit {
     pub(crate) fn error(self) -> Error {
         let name = self.name();
         let message = match self {
+            Self::Descriptors(_) => {
+                return Error::new(
+                    ErrorCode::ProcessDescriptorsExhausted,
+                    "the host keeps its last descriptors for itself",
+                );
+            }
             Self::ConnectionTimeout(value) | Self::IdleTimeout(value) => {
                 format!("limit reached: {name} = {value:?}")
             }

@@ -32,6 +32,9 @@ pub struct Network {
     policy: Policy,
     /// What holds beside those of the policy.
     limits: Limits,
+    /// Whether it is for sockets at which others are let in for guests of their own,
+    /// who have limits of their own.
+    is_of_listeners: bool,
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
     ask: Option<Arc<dyn Ask>>,
@@ -72,6 +75,7 @@ impl Network {
             budget: Arc::new(Budget::new(policy.limits())),
             policy,
             limits: Limits::default(),
+            is_of_listeners: false,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
             ask: None,
@@ -105,7 +109,11 @@ impl Network {
     }
 
     fn limits(&self) -> Limits {
-        self.policy.limits().and(self.limits)
+        let limits = self.policy.limits().and(self.limits);
+        match self.is_of_listeners {
+            true => limits.of_connections(),
+            false => limits,
+        }
     }
 
     /// The same with another source of addresses for names.
@@ -185,6 +193,31 @@ impl Network {
         }
     }
 
+    /// The same for the host's own listeners, at which it lets others in for guests
+    /// that are none of this network's. Of the limits, those on connections hold for
+    /// all who are let in together; the rest is each guest's own.
+    #[must_use]
+    pub fn for_listeners(self) -> Self {
+        Self {
+            is_of_listeners: true,
+            ..self
+        }
+        .for_another_guest()
+    }
+
+    /// The same, which goes on counting where another network has got to, if they
+    /// have the same limits.
+    #[must_use]
+    pub fn counting_on(self, other: &Self) -> Self {
+        match self.limits() == other.limits() {
+            true => Self {
+                budget: Arc::clone(&other.budget),
+                ..self
+            },
+            false => self,
+        }
+    }
+
     /// Who is asked for grants.
     pub(crate) fn asked(&self) -> Option<&dyn Ask> {
         self.ask.as_deref()
@@ -256,7 +289,7 @@ impl Network {
         kind: SocketType,
         usage: Usage,
     ) -> Result<Socket, Error> {
-        descriptors::check(&os)?;
+        descriptors::check(&os).map_err(|limit| self.record(None).exceeded(limit))?;
         isolate(&os, family, kind)?;
         let settings = Settings::default();
         let socket = Socket::new(os, family, kind, self.clone(), settings, usage);

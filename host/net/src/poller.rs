@@ -81,7 +81,7 @@ impl Poller {
         let counted = network.budget().poller();
         let counted = counted.map_err(|limit| network.record(None).exceeded(limit))?;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
-        descriptors::check(&*epoll)?;
+        descriptors::check(&*epoll).map_err(|limit| network.record(None).exceeded(limit))?;
         Ok(Self(Arc::new(Inner {
             readiness: Readiness::new(Arc::clone(&epoll)),
             epoll,

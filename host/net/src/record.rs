@@ -8,6 +8,7 @@ use std::fmt;
 
 use portcullis_policy::{Denial, Grant, Permit, Request};
 
+use crate::address::SocketAddress;
 use crate::audit::{Allowed, Denied, Event, Limited, Refused};
 use crate::error::Error;
 use crate::limits::Limit;
@@ -101,12 +102,22 @@ impl Record<'_> {
 
     /// Tells of a limit that was reached: the audit, and then the guest.
     pub(crate) fn exceeded(self, limit: Limit) -> Error {
-        let told = self.network.tell(Event::Limited(Limited {
+        let told = self.tell_limit(limit, None);
+        told.err().unwrap_or_else(|| limit.error())
+    }
+
+    /// Tells the audit of a peer who is reset since a limit is reached.
+    pub(crate) fn crowded(self, limit: Limit, peer: &SocketAddress) -> Result<(), Error> {
+        self.tell_limit(limit, Some(peer))
+    }
+
+    fn tell_limit(self, limit: Limit, peer: Option<&SocketAddress>) -> Result<(), Error> {
+        self.network.tell(Event::Limited(Limited {
             socket: self.socket,
+            peer,
             limit: limit.name(),
             value: limit.value(),
-        }));
-        told.err().unwrap_or_else(|| limit.error())
+        }))
     }
 
     /// Tells of a denial: the audit all of it, the guest as much as it may know.

@@ -481,7 +481,7 @@ impl Socket {
                 }
             }
         };
-        match self.make_room(&socket) {
+        match self.make_room(&socket, &peer) {
             Ok(Some(room)) => Ok(Some(Admitted { socket, peer, room })),
             none => {
                 os::reset(&socket);

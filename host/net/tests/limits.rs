@@ -910,20 +910,24 @@ async fn where_there_is_no_bandwidth_nothing_moves() {
     assert_eq!(code(received), Some(ErrorCode::TimedOut));
 }
 
+/// A limit, its value, and whether it was reached with a socket, and by a peer.
+type Told = (String, u64, bool, bool);
+
 /// Remembers the limits that were reached.
 #[derive(Clone, Debug, Default)]
-struct Reached(Arc<Mutex<Vec<(String, u64, bool)>>>);
+struct Reached(Arc<Mutex<Vec<Told>>>);
 
 impl Audit for Reached {
     fn record(&self, event: Event<'_>) -> std::io::Result<()> {
         if let Event::Limited(limited) = event {
             let Limited {
                 socket,
+                peer,
                 limit,
                 value,
                 ..
             } = limited;
-            let reached = (limit.to_owned(), value, socket.is_some());
+            let reached = (limit.to_owned(), value, socket.is_some(), peer.is_some());
             self.0.lock().unwrap().push(reached);
         }
         Ok(())
@@ -961,12 +965,13 @@ async fn the_audit_hears_of_limits() {
         code(socket.send_all(b"a").await),
         Some(ErrorCode::LimitExceeded)
     );
-    let told = |limit: &str, value, of_socket| (limit.to_owned(), value, of_socket);
+    let told =
+        |limit: &str, value, of_socket, of_peer| (limit.to_owned(), value, of_socket, of_peer);
     let expected = [
-        told("sockets", 3, false),
-        told("sockets", 3, true),
-        told("bytes-sent", 10, true),
-        told("idle-timeout", 50, true),
+        told("sockets", 3, false, false),
+        told("sockets", 3, true, true),
+        told("bytes-sent", 10, true, false),
+        told("idle-timeout", 50, true, false),
     ];
     assert_eq!(*reached.0.lock().unwrap(), expected);
 }
@@ -984,7 +989,8 @@ async fn the_host_keeps_descriptors_for_itself() {
     let few = Some(256);
     let (current, maximum) = (few, few);
     setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
-    let network = network(|_| ());
+    let reached = Reached::default();
+    let network = network(|_| ()).with_audit(reached.clone());
     let mut listener = listening(&network).await;
     let poller = Poller::new(&network).unwrap();
     let mut sockets = Vec::new();
@@ -1009,6 +1015,9 @@ async fn the_host_keeps_descriptors_for_itself() {
     listener.set_timeout(Some(Duration::from_millis(50)));
     assert_eq!(code(listener.accept().await), Some(ErrorCode::TimedOut));
     assert!(is_over(&mut visitor));
+    let told = |of_peer| ("descriptors".to_owned(), 192, of_peer, of_peer);
+    let expected = [told(false), told(false), told(false), told(true)];
+    assert_eq!(*reached.0.lock().unwrap(), expected);
     drop(poller);
     sockets.truncate(100);
     let _visitor = TcpStream::connect(local(&listener)).unwrap();

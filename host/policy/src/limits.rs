@@ -75,6 +75,18 @@ impl Limits {
             backlog: tighter(self.backlog, other.backlog),
         }
     }
+
+    /// Those on how many connections there are, without those on what one of them
+    /// or its guest does.
+    #[must_use]
+    pub fn of_connections(self) -> Self {
+        Self {
+            connections: self.connections,
+            connections_per_second: self.connections_per_second,
+            backlog: self.backlog,
+            ..Self::default()
+        }
+    }
 }
 
 fn tighter<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {

@@ -223,8 +223,9 @@ impl Server {
     /// Where the new service cannot be served at one of the endpoints. Then all
     /// is as it was.
     pub async fn replace(&self, service: Service, drop_denied: bool) -> Result<(), ListenError> {
-        let generation = Generation::new(service, &self.shared.bounds);
         let mut serving = self.shared.serving.lock().await;
+        let generation =
+            Generation::new(service, &self.shared.bounds).counting_on(&serving.generation);
         let again = serving.listening.iter().map(|listening| {
             let (network, endpoint) = (&generation.network, &listening.endpoint);
             let socket = network.preopen_again(endpoint, &listening.socket)?;

@@ -239,6 +239,15 @@ fn where_the_policy_does_not_say_an_instance_opens_as_many_as_the_bound_says() {
 }
 
 #[test]
+fn limits_of_an_instance_are_none_of_the_listener() {
+    let policy = "[limits]\nsockets = 1\nbytes-sent = 100\nbytes-received = 100";
+    let house = serve("handler-faults").policy(policy).start();
+    let mut visitors: Vec<_> = (0..5).map(|_| house.visit("echo")).collect();
+    visitors.iter_mut().for_each(|visitor| visitor.echo());
+    assert_eq!(house.server.connections(), 5);
+}
+
+#[test]
 fn a_handler_sees_nothing_of_where_it_is() {
     let house = serve("handler-faults").start();
     assert_eq!(
@@ -246,6 +255,7 @@ fn a_handler_sees_nothing_of_where_it_is() {
         "arguments [] variables [] folders []\n"
     );
     assert_eq!(house.ask("preopens"), "\n");
+    assert_eq!(house.ask("read"), "0 bytes\n");
     assert_eq!(house.ask("print something"), "printed\n");
 }
 

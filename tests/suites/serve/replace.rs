@@ -67,6 +67,24 @@ fn what_cannot_be_served_leaves_all_as_it_was() {
 }
 
 #[test]
+fn who_is_served_counts_after_it() {
+    let limit = "[limits]\nconnections = 2";
+    let house = serve("handler-faults").policy(limit).start();
+    let mut visitors = [house.visit("echo"), house.visit("echo")];
+    visitors.iter_mut().for_each(Visitor::echo);
+    for _ in 0..2 {
+        house.replace("handler-faults", limit, false).unwrap();
+        if let Ok(visitor) = house.visit_from([127, 0, 0, 1], "") {
+            visitor.expect_reset();
+        }
+    }
+    drop(visitors);
+    house.expect("finished");
+    house.expect("finished");
+    assert_eq!(house.ask("state"), "1\n");
+}
+
+#[test]
 fn nobody_who_comes_meanwhile_is_lost() {
     let house = serve("handler-faults").start();
     let end = std::time::Instant::now() + Duration::from_secs(3);

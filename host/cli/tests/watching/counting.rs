@@ -130,6 +130,42 @@ fn what_a_full_server_turns_away_is_counted() {
 }
 
 #[test]
+fn what_a_limit_of_the_policy_turns_away_is_counted_and_told() {
+    let folder = TempDir::new().unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, "version = 1\n[limits]\nconnections = 1\n").unwrap();
+    let server = Server::start(
+        "handler-faults",
+        &[
+            "--listen",
+            "tcp://127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+            "--policy",
+            policy.to_str().unwrap(),
+        ],
+    );
+    let one = held(server.address());
+    for _ in 0..3 {
+        assert_eq!(order(server.address(), "echo"), "");
+    }
+    let figures = server.figures();
+    for (reason, count) in [("limit", 3.0), ("descriptors", 0.0), ("full", 0.0)] {
+        let refused = format!("portcullis_refused_total{{reason=\"{reason}\"}}");
+        assert_eq!(figures.of(&refused), count, "{reason}");
+    }
+    assert_eq!(figures.of("portcullis_connections_active"), 1.0);
+    drop(one);
+    let (_, said) = server.end();
+    let told = "portcullis: reset a peer: limit reached: connections = 1";
+    let told: Vec<_> = said
+        .iter()
+        .filter_map(|line| line.strip_prefix(told))
+        .collect();
+    assert_eq!(told, ["", " (3 times in all)"]);
+}
+
+#[test]
 fn datagrams_are_counted_with_their_bytes() {
     let listen = ["--listen", "udp://127.0.0.1:0", "--metrics", "127.0.0.1:0"];
     let server = Server::start("datagram-faults", &listen);

@@ -190,7 +190,7 @@ fn no_folder_is_handed_out_that_holds_what_watches() {
         let error = |folder: &Path| String::from_utf8(serve(folder).stderr).unwrap();
         let refused = error(folder.path());
         assert!(
-            refused.contains("by which it is held or watched"),
+            refused.contains("by which it is run, held or watched"),
             "{refused}"
         );
         let other = error(own.path());

@@ -12,7 +12,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Counted, Limit, Room, descriptors};
-use crate::error::{Error, ErrorCode};
+use crate::address::SocketAddress;
+use crate::error::Error;
 use crate::ready::Ready;
 use crate::socket::{Shared, Socket};
 
@@ -127,17 +128,16 @@ impl Socket {
 
     /// Makes room for a connection that came in, if there is any: a crowd of peers
     /// is no fault of the guest's.
-    pub(crate) fn make_room(&self, arrived: &socket2::Socket) -> Result<Option<Room>, Error> {
-        if let Err(limit) = descriptors::check(arrived) {
-            tracing::warn!(socket = self.number(), %limit, "a peer is reset");
-            return Ok(None);
-        }
-        match self.shared.network.budget().arrival() {
+    pub(crate) fn make_room(
+        &self,
+        arrived: &socket2::Socket,
+        peer: &SocketAddress,
+    ) -> Result<Option<Room>, Error> {
+        let room =
+            descriptors::check(arrived).and_then(|()| self.shared.network.budget().arrival());
+        match room {
             Ok(room) => Ok(Some(room)),
-            Err(limit) => match self.record().exceeded(limit) {
-                error if error.code() == ErrorCode::LimitExceeded => Ok(None),
-                error => Err(error),
-            },
+            Err(limit) => self.record().crowded(limit, peer).map(|()| None),
         }
     }
 

@@ -5,20 +5,17 @@ use std::os::fd::AsRawFd;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::error::{Error, ErrorCode};
+use super::Limit;
 
 /// Fails where a descriptor is one of the last that the process may have. The OS
 /// always gives out the lowest that is free, so its number says how many are
 /// taken, whoever took them.
-pub(crate) fn check(descriptor: &impl AsRawFd) -> Result<(), Error> {
+pub(crate) fn check(descriptor: &impl AsRawFd) -> Result<(), Limit> {
     let number = u64::from(descriptor.as_raw_fd().unsigned_abs());
-    if usable_descriptors().is_none_or(|usable| number < usable) {
-        return Ok(());
+    match usable_descriptors() {
+        Some(usable) if number >= usable => Err(Limit::Descriptors(usable)),
+        Some(_) | None => Ok(()),
     }
-    Err(Error::new(
-        ErrorCode::ProcessDescriptorsExhausted,
-        "the host keeps its last descriptors for itself",
-    ))
 }
 
 /// How many descriptors there may be in all before the host keeps the rest for

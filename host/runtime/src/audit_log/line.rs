@@ -134,6 +134,7 @@ impl Line {
             Event::Limited(event) => Self {
                 event: "limit",
                 socket: event.socket,
+                remote: event.peer.map(SocketAddress::to_string),
                 limit: Some(event.limit.to_owned()),
                 value: Some(event.value),
                 ..Self::default()

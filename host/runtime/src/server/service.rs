@@ -103,7 +103,7 @@ impl fmt::Debug for Service {
 pub(crate) struct Generation {
     stream: Option<Arc<Crew<StreamServer>>>,
     datagram: Option<Arc<Crew<DatagramServer>>>,
-    /// The one that listens is a guest of its own as well.
+    /// That of the listeners.
     pub(crate) network: Network,
     name: String,
 }
@@ -141,8 +141,16 @@ impl Generation {
         Self {
             stream,
             datagram,
-            network: network.for_another_guest(),
+            network: network.for_listeners(),
             name,
+        }
+    }
+
+    /// The same, whose listeners go on counting where those of another have got to.
+    pub(crate) fn counting_on(self, other: &Self) -> Self {
+        Self {
+            network: self.network.counting_on(&other.network),
+            ..self
         }
     }
 
