@@ -3,14 +3,14 @@
 
 use wasmtime::ResourceLimiter;
 
-/// How many elements the tables of an instance may have: what they hold is
-/// pointers of the host.
-const TABLE_ELEMENTS: usize = 1 << 20;
+/// What an element of a table takes: a pointer of the host's.
+const ELEMENT: usize = size_of::<usize>();
 
 /// How many instances, memories and tables a component may be made of.
 const PARTS: usize = 256;
 
-/// Counts what the linear memories of one store take, against a limit.
+/// Counts what the linear memories and the tables of one store take, against a
+/// limit.
 #[derive(Debug)]
 pub(crate) struct Memory {
     limit: usize,
@@ -39,9 +39,28 @@ impl Memory {
         self.is_short
     }
 
-    /// How many bytes the linear memories have.
+    /// How many bytes there may be.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many bytes the linear memories and the tables have.
     pub(crate) fn used(&self) -> usize {
         self.used
+    }
+}
+
+impl Memory {
+    /// Lets something grow, from so many bytes to so many, if there is room.
+    fn grow(&mut self, current: usize, desired: usize) -> bool {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        let fits = used <= self.limit;
+        if fits {
+            self.used = used;
+        } else {
+            self.is_short = true;
+        }
+        fits
     }
 }
 
@@ -52,23 +71,17 @@ impl ResourceLimiter for Memory {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
-        let fits = used <= self.limit;
-        if fits {
-            self.used = used;
-        } else {
-            self.is_short = true;
-        }
-        Ok(fits)
+        Ok(self.grow(current, desired))
     }
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+        let bytes = |elements: usize| elements.saturating_mul(ELEMENT);
+        Ok(self.grow(bytes(current), bytes(desired)))
     }
 
     fn instances(&self) -> usize {
@@ -81,5 +94,24 @@ impl ResourceLimiter for Memory {
 
     fn memories(&self) -> usize {
         PARTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_and_memories_share_the_room() {
+        let mut memory = Memory::new(1000);
+        assert!(memory.memory_growing(0, 500, None).unwrap());
+        assert!(memory.table_growing(0, 60, None).unwrap());
+        assert_eq!(memory.used(), 500 + 60 * ELEMENT);
+        assert!(!memory.is_short());
+        assert!(!memory.table_growing(60, 63, None).unwrap());
+        assert!(memory.is_short());
+        assert!(!memory.memory_growing(500, 521, None).unwrap());
+        assert!(memory.memory_growing(500, 520, None).unwrap());
+        assert!(!memory.table_growing(60, usize::MAX, None).unwrap());
     }
 }

@@ -59,7 +59,10 @@ impl State {
     /// A store for it, whose guest lets others have the thread at every tick of
     /// the engine's clock.
     pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+        let memory = self.memory.limit();
         let mut store = Store::new(engine, self);
+        // What one call hands over may lie in the guest's memory many times over.
+        store.set_hostcall_fuel(store.hostcall_fuel().min(memory));
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(1);
         // tokio's own yield looks for what is ready outside before it goes on: while
@@ -96,5 +99,25 @@ impl View for State {
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_net::Network;
+    use portcullis_policy::Policy;
+
+    use super::*;
+
+    #[test]
+    fn one_call_is_handed_no_more_than_the_instance_may_have() {
+        let engine = crate::Engine::new().unwrap();
+        let ctx = || Ctx::new(Network::new(Policy::default()));
+        let wasi: MakeWasi = Arc::new(|| WasiCtx::builder().build());
+        let small = State::bounded(&wasi, ctx(), 1 << 20).into_store(engine.as_wasmtime());
+        assert_eq!(small.hostcall_fuel(), 1 << 20);
+        let large = State::bounded(&wasi, ctx(), 1 << 40).into_store(engine.as_wasmtime());
+        let of_wasmtime = Store::new(engine.as_wasmtime(), ()).hostcall_fuel();
+        assert_eq!(large.hostcall_fuel(), of_wasmtime);
     }
 }

@@ -18,8 +18,9 @@ pub struct Bounds {
     /// IPv6 network of 64 bits, which is what one customer has. No bound unless
     /// set. Unix sockets have no addresses and are not counted.
     pub connections_per_peer: Option<u32>,
-    /// How many bytes the linear memories of an instance may take in all. More
-    /// is refused, as on a machine without any left. 64 MiB unless set.
+    /// How many bytes the linear memories and tables of an instance may take in all,
+    /// and what it hands to one call of the host. More is refused, as on a machine
+    /// without any left. 64 MiB unless set.
     pub memory: usize,
     /// How many sockets an instance may have open at once beside its connection, and
     /// how many pollers: so that one cannot take the descriptors of all. What the

@@ -111,7 +111,7 @@ pub struct Served<'a> {
     pub instantiation: Option<Duration>,
     /// How long it was computed for it.
     pub cpu_time: Duration,
-    /// The bytes that the linear memories had at the end.
+    /// The bytes that the linear memories and tables had at the end.
     pub memory: usize,
 }
 
