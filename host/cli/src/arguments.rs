@@ -2,8 +2,11 @@
 
 mod compile;
 mod learn;
+mod misplaced;
 mod serve;
 
+use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, Error};
@@ -35,7 +38,11 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Reads the command line, or ends the process with what is wrong with it.
     pub(crate) fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| with_run(error).exit())
+        let line: Vec<OsString> = env::args_os().collect();
+        let arguments = Self::try_parse_from(&line);
+        let arguments = arguments.unwrap_or_else(|error| with_run(error).exit());
+        misplaced::refuse(&arguments, &line);
+        arguments
     }
 }
 
@@ -138,8 +145,9 @@ pub(crate) struct GuestArguments {
     pub(crate) program: PathBuf,
 
     /// What the program gets as its arguments: from the first on that is no option
-    /// of this command, all that follows, options as well. Behind `--` everything is
-    /// for the program.
+    /// of this command, all that follows, options as well, but for what reads like an
+    /// option of this command, which is an error. Behind `--` everything is for the
+    /// program.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
 }

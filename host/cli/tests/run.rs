@@ -433,6 +433,46 @@ fn a_guest_is_not_given_the_compiled_code_that_it_is_run_from() {
     assert_ne!(end(&inside).status.code(), Some(2));
 }
 
+/// Runs with these arguments, which has to be refused with this.
+#[track_caller]
+fn check_misplaced(arguments: &[&str], told: &str) {
+    let output = portcullis(arguments).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+}
+
+#[test]
+fn what_reads_like_an_option_is_not_handed_to_the_program() {
+    let program = guest("surroundings");
+    let behind = |option| ["run", &program, "argument", option, "x"];
+    let is_one = "is an option of this command, and stands where";
+    check_misplaced(&behind("--deny"), is_one);
+    check_misplaced(&behind("--deny=connect tcp://*:*"), is_one);
+    let policy = "`--polcy` is no option; is it `--policy`?";
+    check_misplaced(&behind("--polcy"), policy);
+    check_misplaced(&["run", &program, "--polcy", "x"], policy);
+    // A handler has none of its own.
+    let serve = ["serve", &program, "--listen", "tcp://127.0.0.1:0"];
+    check_misplaced(
+        &[&serve[..], &["--no-such"]].concat(),
+        "`--no-such` is no option",
+    );
+    check_misplaced(&[&serve[..], &["x", "-q"]].concat(), "`-q` is no option");
+    for line in [
+        &["run", &program, "--", "--polcy", "x"][..],
+        &["run", &program, "--", "--deny", "x"],
+        &["run", &program, "--port", "80", "--help"],
+    ] {
+        let output = portcullis(line).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{line:?}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
 #[test]
 fn a_socket_is_opened_for_a_program_without_any_grant() {
     let socket = "--socket=web=tcp://127.0.0.1:0";
