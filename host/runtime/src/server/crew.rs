@@ -94,6 +94,7 @@ pub(crate) struct Crew<E: Export> {
     pre: E::Pre,
     world: World,
     memory: usize,
+    handles: usize,
     reuse: Reuse,
     idle: Mutex<Vec<Instance<E>>>,
 }
@@ -123,6 +124,7 @@ impl<E: Export> Crew<E> {
             pre,
             world,
             memory: bounds.memory,
+            handles: bounds.handles(),
             reuse: bounds.reuse,
             idle: Mutex::default(),
         }
@@ -150,7 +152,8 @@ impl<E: Export> Crew<E> {
             Some(audit) => network.clone().with_audit(audit.clone()),
             None => network.clone(),
         };
-        let state = State::bounded(make_wasi, Ctx::new(network), self.memory);
+        let ctx = Ctx::new(network);
+        let state = State::bounded(make_wasi, ctx, self.memory, self.handles);
         Instance {
             audit,
             store: state.into_store(E::engine(&self.pre)),
