@@ -16,7 +16,7 @@ use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArgumen
 use crate::audit;
 use crate::cache;
 use crate::exit::Exit;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::terminal::Terminal;
 
 /// Runs a program to its end.
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let policy = policy(&guest.policy)?;
     let log = audit::open(guest.audit.as_deref())?;
     // People and programs do not read the same stream.
-    let report = (!audit::is_stderr(guest.audit.as_deref())).then(Report::default);
+    let report = (!audit::is_stderr(guest.audit.as_deref())).then(|| Report::new(report::say));
     let audit = (log.clone(), report.clone());
     let network = network(guest.resolver).with_audit(audit);
     let network = match (shadow, ask) {
@@ -62,7 +62,7 @@ pub(crate) fn execute(
     log: Option<AuditLog>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Option<Exit>> {
-    let wasi = wasi(arguments)?.inherit_stdin().build();
+    let wasi = wasi(arguments)?.inherit_stdio().build();
     let program = Program::load(&engine(Engine::builder())?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -184,12 +184,10 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
-/// What a guest has beside the network, but for an input.
+/// What a guest has beside the network, but for an input and outputs.
 pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtxBuilder> {
     let mut wasi = WasiCtx::builder();
-    wasi.inherit_stdout()
-        .inherit_stderr()
-        .arg(arguments.program.to_string_lossy())
+    wasi.arg(arguments.program.to_string_lossy())
         .args(&arguments.arguments);
     for variable in &arguments.env {
         let (name, value) = match variable.split_once('=') {

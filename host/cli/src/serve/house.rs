@@ -9,6 +9,7 @@ use portcullis::{AuditLog, Engine, Handler, Service};
 use super::inherited::Inherited;
 use crate::arguments::ServeArguments;
 use crate::audit;
+use crate::output::{self, STDERR, STDOUT};
 use crate::report::Report;
 use crate::run;
 use crate::watch::Watch;
@@ -27,7 +28,7 @@ impl House {
         let path = arguments.guest.audit.as_deref();
         let log = audit::open(path)?;
         // People and programs do not read the same stream.
-        let report = (!audit::is_stderr(path)).then(Report::default);
+        let report = (!audit::is_stderr(path)).then(|| Report::new(output::say));
         let engine = match arguments.bounds.no_pool {
             true => Engine::builder(),
             false => Engine::builder().pool(&arguments.bounds.bounds()),
@@ -58,12 +59,9 @@ impl House {
         let wasi = move || {
             let wasi = run::wasi(&arguments.guest);
             // A folder that has gone since is gone for those who come now.
-            let mut wasi = wasi.unwrap_or_else(|_| {
-                let mut bare = WasiCtx::builder();
-                bare.inherit_stderr();
-                bare
-            });
-            wasi.build()
+            let mut wasi = wasi.unwrap_or_else(|_| WasiCtx::builder());
+            let (stdout, stderr) = (STDOUT.clone(), STDERR.clone());
+            wasi.stdout(stdout).stderr(stderr).build()
         };
         let service = Service::new(handler, network).with_wasi(wasi);
         let service = self.with_sockets(service)?;
