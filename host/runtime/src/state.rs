@@ -13,6 +13,9 @@ use crate::memory::Memory;
 /// Makes the rest of an instance's world: everything but the network.
 pub(crate) type MakeWasi = Arc<dyn Fn() -> WasiCtx + Send + Sync>;
 
+/// The same, where that can fail.
+pub(crate) type TryMakeWasi = Arc<dyn Fn() -> wasmtime::Result<WasiCtx> + Send + Sync>;
+
 /// What belongs to one instance.
 pub(crate) struct State {
     wasi: Wasi,
@@ -63,6 +66,11 @@ impl State {
             table: ResourceTable::new(),
             memory,
         }
+    }
+
+    /// Has it use this WASI, in place of one that is made when it is first used.
+    pub(crate) fn give_wasi(&mut self, wasi: WasiCtx) {
+        self.wasi.made = Some(wasi);
     }
 
     /// A store for it, whose guest lets others have the thread at every tick of
