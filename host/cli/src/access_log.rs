@@ -7,12 +7,13 @@ use portcullis::AccessLog;
 
 use crate::audit;
 use crate::complaints::say;
+use crate::output::STDERR;
 
 /// Opens the log that `--access-log` asks for.
 pub(crate) fn open(path: Option<&Path>) -> Result<Option<AccessLog>> {
     let Some(path) = path else { return Ok(None) };
     let log = match audit::is_stderr(Some(path)) {
-        true => Ok(AccessLog::stderr()),
+        true => Ok(AccessLog::writer(&*STDERR)),
         false => AccessLog::open(path),
     };
     let log = log.with_context(|| format!("--access-log {}", path.display()))?;

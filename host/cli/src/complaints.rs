@@ -2,13 +2,14 @@
 //! fill the journal, however many try.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis::{Ending, Error, Log, Served, TurnedAway, Visit};
 use tokio::sync::Notify;
 use tokio::time::sleep;
+
+use crate::output;
 
 /// For how long one of a kind stands for all.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -119,6 +120,5 @@ impl Log for Complaints {
 
 /// Tells the operator something, in a line.
 pub(crate) fn say(what: &str) {
-    // Where standard error is gone the server goes on all the same.
-    let _ = writeln!(io::stderr(), "portcullis: {what}");
+    output::say(&format!("portcullis: {what}"));
 }

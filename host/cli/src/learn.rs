@@ -15,7 +15,7 @@ use crate::arguments::{LearnArguments, PolicyArguments};
 use crate::audit;
 use crate::exit::Exit;
 use crate::policy_file::{self, List, PolicyFile};
-use crate::report::{Report, on_one_line};
+use crate::report::{self, Report, on_one_line};
 use crate::run;
 
 /// Runs a program until it or the user ends it, and writes the policy that it
@@ -129,7 +129,7 @@ impl Lessons {
     fn beyond(known: Vec<Grant>) -> Self {
         Self {
             learner: Arc::new(Mutex::new(Learner::beyond(known))),
-            report: Report::default(),
+            report: Report::new(report::say),
         }
     }
 

@@ -7,15 +7,19 @@ use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result};
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
 
 const VARIABLE: &str = "PORTCULLIS_LOG";
 
-/// Has the host tell what `--log` says, or else the environment; nothing where
+/// Has the host tell there what `--log` says, or else the environment; nothing where
 /// neither does.
-pub(crate) fn start(log: Option<&str>) -> Result<()> {
+pub(crate) fn start(
+    log: Option<&str>,
+    to: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> Result<()> {
     let (origin, filter) = match (log, env::var(VARIABLE)) {
         (Some(filter), _) => ("--log", filter.to_owned()),
         (None, Ok(filter)) => (VARIABLE, filter),
@@ -25,7 +29,7 @@ pub(crate) fn start(log: Option<&str>) -> Result<()> {
         format!("{origin} {filter}: give a level, as in `debug`, or `portcullis_net=debug`")
     })?;
     let stderr = fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(to)
         .with_ansi(io::stderr().is_terminal());
     registry().with(stderr).with(targets).try_init()?;
     Ok(())

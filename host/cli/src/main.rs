@@ -13,6 +13,7 @@ mod exit;
 mod learn;
 mod log;
 mod metrics;
+mod output;
 mod policy;
 mod policy_file;
 mod report;
@@ -22,7 +23,7 @@ mod terminal;
 mod trail;
 mod watch;
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use arguments::{Arguments, Command};
 use exit::Exit;
@@ -30,7 +31,13 @@ use portcullis::PolicyError;
 
 fn main() {
     let arguments = Arguments::read();
-    let exit = log::start(arguments.log.as_deref()).and_then(|()| match arguments.command {
+    let log = match arguments.command {
+        Command::Serve(_) => log::start(arguments.log.as_deref(), || &*output::STDERR),
+        Command::Compile(_) | Command::Learn(_) | Command::Policy(_) | Command::Run(_) => {
+            log::start(arguments.log.as_deref(), io::stderr)
+        }
+    };
+    let exit = log.and_then(|()| match arguments.command {
         Command::Compile(arguments) => compile::compile(arguments),
         Command::Learn(arguments) => learn::learn(arguments),
         Command::Policy(command) => policy::policy(&command),

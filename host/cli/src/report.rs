@@ -1,4 +1,4 @@
-//! Denials on standard error, for the operator.
+//! Denials in words, for the operator.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ const DISTINCT: usize = 1000;
 
 /// Prints each distinct denial once, counts the others, and tells the counts at
 /// the end; of limits that have peers reset as well. Clones are the same report.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Report {
     // Apart, so that a crowd of peers does not hide what the guest tries.
     denied: Arc<Mutex<Tally>>,
@@ -22,14 +22,32 @@ pub(crate) struct Report {
     crowded: Arc<Mutex<Tally>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tally {
+    say: fn(&str),
     times: HashMap<String, u64>,
     /// Those that were not told apart any more.
     others: u64,
 }
 
 impl Report {
+    /// A report that says each with `say`.
+    pub(crate) fn new(say: fn(&str)) -> Self {
+        let tally = || {
+            Arc::new(Mutex::new(Tally {
+                say,
+                times: HashMap::new(),
+                others: 0,
+            }))
+        };
+        Self {
+            denied: tally(),
+            refused: tally(),
+            shadowed: tally(),
+            crowded: tally(),
+        }
+    }
+
     /// Tells how often what was printed happened again.
     pub(crate) fn finish(&self) {
         lock(&self.denied).finish("requests of the guest");
@@ -73,7 +91,7 @@ impl Tally {
         if let Some(times) = self.times.get_mut(&denial) {
             *times += 1;
         } else if self.times.len() < DISTINCT {
-            say(&denial);
+            (self.say)(&denial);
             self.times.insert(denial, 1);
         } else {
             self.others += 1;
@@ -93,10 +111,10 @@ impl Tally {
         again.sort();
         for (denial, times) in again {
             let request = denial.lines().next().unwrap_or_default();
-            say(&format!("{request} ({times} times in all)"));
+            (self.say)(&format!("{request} ({times} times in all)"));
         }
         if self.others > 0 {
-            say(&format!("portcullis: {others}, not told apart"));
+            (self.say)(&format!("portcullis: {others}, not told apart"));
         }
     }
 }
@@ -115,7 +133,8 @@ pub(crate) fn on_one_line(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn say(line: &str) {
+/// Says it on standard error, before the guest goes on.
+pub(crate) fn say(line: &str) {
     // Where standard error is gone the guest goes on all the same.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -16,7 +16,7 @@ use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArgumen
 use crate::audit;
 use crate::cache;
 use crate::exit::Exit;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::terminal::Terminal;
 
 /// Runs a program to its end.
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let policy = policy(&guest.policy)?;
     let log = audit::open(guest.audit.as_deref())?;
     // People and programs do not read the same stream.
-    let report = (!audit::is_stderr(guest.audit.as_deref())).then(Report::default);
+    let report = (!audit::is_stderr(guest.audit.as_deref())).then(|| Report::new(report::say));
     let audit = (log.clone(), report.clone());
     let network = network(guest.resolver).with_audit(audit);
     let network = match (shadow, ask) {
@@ -62,7 +62,9 @@ pub(crate) fn execute(
     log: Option<AuditLog>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Option<Exit>> {
-    let wasi = wasi(arguments)?.inherit_stdin().build();
+    let mut wasi = surroundings(arguments, &variables(arguments)?);
+    open_folders(arguments, &mut wasi)?;
+    let wasi = wasi.inherit_stdio().build();
     let program = Program::load(&engine(Engine::builder())?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -184,27 +186,34 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read the policy {}", path.display()))
 }
 
-/// What a guest has beside the network, but for an input.
-pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtxBuilder> {
+/// What a guest has beside the network, but for folders, an input and outputs.
+pub(crate) fn surroundings(
+    arguments: &GuestArguments,
+    variables: &[(String, String)],
+) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
-    wasi.inherit_stdout()
-        .inherit_stderr()
-        .arg(arguments.program.to_string_lossy())
-        .args(&arguments.arguments);
-    for variable in &arguments.env {
-        let (name, value) = match variable.split_once('=') {
-            Some((name, value)) => (name, value.to_owned()),
-            None => {
-                let value = env::var(variable).with_context(|| {
-                    format!(
-                        "--env {variable}: no such variable here; give it a value: {variable}=…"
-                    )
-                })?;
-                (variable.as_str(), value)
-            }
-        };
-        wasi.env(name, value);
-    }
+    wasi.arg(arguments.program.to_string_lossy())
+        .args(&arguments.arguments)
+        .envs(variables);
+    wasi
+}
+
+/// The environment variables of a guest.
+pub(crate) fn variables(arguments: &GuestArguments) -> Result<Vec<(String, String)>> {
+    let variable = |variable: &String| match variable.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => {
+            let value = env::var(variable).with_context(|| {
+                format!("--env {variable}: no such variable here; give it a value: {variable}=…")
+            })?;
+            Ok((variable.clone(), value))
+        }
+    };
+    arguments.env.iter().map(variable).collect()
+}
+
+/// Gives a guest its folders.
+pub(crate) fn open_folders(arguments: &GuestArguments, wasi: &mut WasiCtxBuilder) -> Result<()> {
     for (dir, host, guest) in arguments.folders() {
         if host.is_empty() || guest.is_empty() {
             bail!("--dir {dir}: give a folder, or HOST::GUEST");
@@ -217,7 +226,7 @@ pub(crate) fn wasi(arguments: &GuestArguments) -> Result<WasiCtxBuilder> {
     for file in arguments.held_by() {
         keep_from(arguments, file)?;
     }
-    Ok(wasi)
+    Ok(())
 }
 
 /// Refuses to hand the program a folder in which it could change the file.

@@ -10,7 +10,6 @@ mod restart;
 mod signals;
 mod systemd;
 
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::arguments::ServeArguments;
 use crate::complaints::say;
 use crate::exit::Exit;
 use crate::metrics::Stage;
+use crate::output;
 use crate::run;
 use house::House;
 pub(crate) use inherited::Inherited;
@@ -44,8 +44,11 @@ pub(crate) fn serve(arguments: ServeArguments) -> Result<Exit> {
     }
     let runtime = runtime.enable_all().build()?;
     // On a worker, where whatever it wakes need not be handed over.
-    let exit =
-        runtime.block_on(async { tokio::spawn(operate(arguments, inherited, executable)).await });
+    let exit = runtime.block_on(async {
+        let exit = tokio::spawn(operate(arguments, inherited, executable)).await;
+        output::finish().await;
+        exit
+    });
     // A handler that is still being compiled is for nobody.
     runtime.shutdown_background();
     exit?
@@ -86,7 +89,7 @@ async fn operate(
     };
     let (exit, patience, stage) = tokio::select! {
         failure = server.audit_failure() => {
-            let _ = writeln!(io::stderr(), "error: {failure}");
+            output::say(&format!("error: {failure}"));
             systemd::stopping("the audit failed");
             (Exit::Unaudited, Duration::ZERO, Stage::Draining)
         }
@@ -126,7 +129,7 @@ fn not_begun(error: anyhow::Error) -> Result<Exit> {
     let cause = error.downcast_ref().and_then(ListenError::audit_failure);
     match cause {
         Some(_) => {
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            output::say(&format!("error: {error:#}"));
             Ok(Exit::Unaudited)
         }
         None => Err(error),
@@ -191,7 +194,7 @@ impl Operator<'_> {
             Err(error) => {
                 systemd::status(&self.listening.to_string());
                 say("cannot be taken over, and goes on as before");
-                let _ = writeln!(io::stderr(), "error: {error:#}");
+                output::say(&format!("error: {error:#}"));
                 false
             }
         }

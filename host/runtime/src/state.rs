@@ -13,6 +13,9 @@ use crate::memory::Memory;
 /// Makes the rest of an instance's world: everything but the network.
 pub(crate) type MakeWasi = Arc<dyn Fn() -> WasiCtx + Send + Sync>;
 
+/// The same, where that can fail.
+pub(crate) type TryMakeWasi = Arc<dyn Fn() -> wasmtime::Result<WasiCtx> + Send + Sync>;
+
 /// What belongs to one instance.
 pub(crate) struct State {
     wasi: Wasi,
@@ -38,13 +41,22 @@ impl State {
         Self::with(wasi, portcullis, Memory::new(usize::MAX))
     }
 
-    /// For a guest whose WASI is made when it is first used, within some memory.
-    pub(crate) fn bounded(make_wasi: &MakeWasi, portcullis: Ctx, memory: usize) -> Self {
+    /// For a guest whose WASI is made when it is first used, within some memory and
+    /// with so many handles at most. A file takes one, so that no guest opens those of
+    /// all.
+    pub(crate) fn bounded(
+        make_wasi: &MakeWasi,
+        portcullis: Ctx,
+        memory: usize,
+        handles: usize,
+    ) -> Self {
         let wasi = Wasi {
             made: None,
             make: Arc::clone(make_wasi),
         };
-        Self::with(wasi, portcullis, Memory::new(memory))
+        let mut state = Self::with(wasi, portcullis, Memory::new(memory));
+        state.table.set_max_capacity(handles);
+        state
     }
 
     fn with(wasi: Wasi, portcullis: Ctx, memory: Memory) -> Self {
@@ -54,6 +66,11 @@ impl State {
             table: ResourceTable::new(),
             memory,
         }
+    }
+
+    /// Has it use this WASI, in place of one that is made when it is first used.
+    pub(crate) fn give_wasi(&mut self, wasi: WasiCtx) {
+        self.wasi.made = Some(wasi);
     }
 
     /// A store for it, whose guest lets others have the thread at every tick of
@@ -114,9 +131,9 @@ mod tests {
         let engine = crate::Engine::new().unwrap();
         let ctx = || Ctx::new(Network::new(Policy::default()));
         let wasi: MakeWasi = Arc::new(|| WasiCtx::builder().build());
-        let small = State::bounded(&wasi, ctx(), 1 << 20).into_store(engine.as_wasmtime());
+        let small = State::bounded(&wasi, ctx(), 1 << 20, 64).into_store(engine.as_wasmtime());
         assert_eq!(small.hostcall_fuel(), 1 << 20);
-        let large = State::bounded(&wasi, ctx(), 1 << 40).into_store(engine.as_wasmtime());
+        let large = State::bounded(&wasi, ctx(), 1 << 40, 64).into_store(engine.as_wasmtime());
         let of_wasmtime = Store::new(engine.as_wasmtime(), ()).hostcall_fuel();
         assert_eq!(large.hostcall_fuel(), of_wasmtime);
     }

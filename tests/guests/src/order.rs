@@ -3,6 +3,7 @@
 //!
 //! Here is what needs no connection; each kind of handler knows more.
 
+use std::fs::File;
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,7 @@ const ORDERS: &[Order] = &[
     ("connect", connect),
     ("exit", exit),
     ("fail", fail),
+    ("files", files),
     ("hang", hang),
     ("hog", hog),
     ("listen", listen),
@@ -36,6 +38,7 @@ const ORDERS: &[Order] = &[
     ("resolve", resolve),
     ("send", send),
     ("sleep", sleep),
+    ("spam", spam),
     ("state", state),
     ("surroundings", surroundings),
     ("trap", trap),
@@ -132,6 +135,15 @@ fn open(count: &str) -> io::Result<String> {
     Ok(format!("{} sockets", sockets.len()))
 }
 
+/// A file, as often as there can be had, all at once; holds them for ever.
+fn files(path: &str) -> io::Result<String> {
+    let mut files = Vec::new();
+    while let Ok(file) = File::open(path) {
+        files.push(file);
+    }
+    hang("")
+}
+
 fn names_of_preopens(_: &str) -> io::Result<String> {
     let names: Vec<String> = preopens().map(|(name, _)| name).collect();
     Ok(names.join(" "))
@@ -140,6 +152,17 @@ fn names_of_preopens(_: &str) -> io::Result<String> {
 fn print(text: &str) -> io::Result<String> {
     println!("{text}");
     eprintln!("{text}");
+    Ok("printed".into())
+}
+
+/// As many lines as the argument says, of 99 bytes each, on both streams.
+fn spam(count: &str) -> io::Result<String> {
+    for number in 0..number(count)? {
+        // In one piece on standard error as well, which has no buffer.
+        let line = format!("{number:->99}\n");
+        print!("{line}");
+        eprint!("{line}");
+    }
     Ok("printed".into())
 }
 

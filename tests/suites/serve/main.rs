@@ -23,8 +23,9 @@ mod reuse;
 
 use house::serve;
 
-/// The orders that the suite gives, each as it is written there.
-const SUITE: [&str; 8] = [
+/// The orders that the suite gives, and that of the command, each as it is written
+/// there.
+const SUITE: [&str; 10] = [
     include_str!("bounds.rs"),
     include_str!("datagrams.rs"),
     include_str!("drain.rs"),
@@ -33,6 +34,8 @@ const SUITE: [&str; 8] = [
     include_str!("replace.rs"),
     include_str!("resources.rs"),
     include_str!("reuse.rs"),
+    include_str!("../../../host/cli/tests/serve/output.rs"),
+    include_str!("../../../host/cli/tests/serve/resources.rs"),
 ];
 
 #[test]

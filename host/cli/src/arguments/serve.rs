@@ -97,6 +97,9 @@ pub(crate) struct BoundArguments {
     memory: ByteSize,
 
     /// How many sockets an instance may have open at once beside its connection.
+    ///
+    /// With each go five handles, of which there are 64 beside: of sockets, files,
+    /// streams, timers and what waits for them. Who wants one more traps.
     #[arg(long, value_name = "NUMBER", default_value = "64")]
     max_sockets: u32,
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use portcullis::wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
-use portcullis::{AuditLog, Engine, Handler, Service};
+use portcullis::wasmtime_wasi::WasiCtx;
+use portcullis::{AuditLog, Engine, Handler, Service, wasmtime};
 
 use super::inherited::Inherited;
 use crate::arguments::ServeArguments;
 use crate::audit;
+use crate::output::{self, STDERR, STDOUT};
 use crate::report::Report;
 use crate::run;
 use crate::watch::Watch;
@@ -27,7 +28,7 @@ impl House {
         let path = arguments.guest.audit.as_deref();
         let log = audit::open(path)?;
         // People and programs do not read the same stream.
-        let report = (!audit::is_stderr(path)).then(Report::default);
+        let report = (!audit::is_stderr(path)).then(|| Report::new(output::say));
         let engine = match arguments.bounds.no_pool {
             true => Engine::builder(),
             false => Engine::builder().pool(&arguments.bounds.bounds()),
@@ -52,20 +53,7 @@ impl House {
                 self.log.clone(),
                 (self.report.clone(), self.watch.metrics()),
             ));
-        // What cannot be given is said now, and not to a peer.
-        let _: WasiCtxBuilder = run::wasi(guest)?;
-        let arguments = Arc::clone(&self.arguments);
-        let wasi = move || {
-            let wasi = run::wasi(&arguments.guest);
-            // A folder that has gone since is gone for those who come now.
-            let mut wasi = wasi.unwrap_or_else(|_| {
-                let mut bare = WasiCtx::builder();
-                bare.inherit_stderr();
-                bare
-            });
-            wasi.build()
-        };
-        let service = Service::new(handler, network).with_wasi(wasi);
+        let service = self.with_wasi(Service::new(handler, network))?;
         let service = self.with_sockets(service)?;
         Ok(match self.log.clone() {
             Some(log) => {
@@ -75,6 +63,31 @@ impl House {
             }
             None => service,
         })
+    }
+
+    /// What each instance has beside the network.
+    fn with_wasi(&self, service: Service) -> Result<Service> {
+        let guest = &self.arguments.guest;
+        let variables = run::variables(guest)?;
+        // What cannot be given is said now, and not to a peer.
+        run::open_folders(guest, &mut WasiCtx::builder())?;
+        let arguments = Arc::clone(&self.arguments);
+        let surroundings = move || {
+            let mut wasi = run::surroundings(&arguments.guest, &variables);
+            wasi.stdout(STDOUT.clone()).stderr(STDERR.clone());
+            wasi
+        };
+        if guest.dir.is_empty() {
+            return Ok(service.with_wasi(move || surroundings().build()));
+        }
+        let arguments = Arc::clone(&self.arguments);
+        // A folder may have gone since.
+        Ok(service.try_with_wasi(move || {
+            let mut wasi = surroundings();
+            let opened = run::open_folders(&arguments.guest, &mut wasi);
+            opened.map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
+            Ok(wasi.build())
+        }))
     }
 
     /// What is connected for each instance.

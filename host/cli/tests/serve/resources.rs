@@ -8,11 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_tests::PATIENCE;
+use tempfile::TempDir;
 
-use crate::server::{Server, guest, obeyed, orders, serve};
+use crate::server::{Server, guest, obeyed, order, orders, serve, shown, visitor};
 
 /// A server that is started with limits on descriptors, the soft and the hard one.
-fn within(soft: u32, hard: u32) -> (Server, std::net::SocketAddr) {
+fn within(soft: u32, hard: u32, arguments: &[&str]) -> (Server, std::net::SocketAddr) {
     let mut command = Command::new("sh");
     command
         .args([
@@ -23,6 +24,7 @@ fn within(soft: u32, hard: u32) -> (Server, std::net::SocketAddr) {
         .args([soft.to_string(), hard.to_string()])
         .args([env!("CARGO_BIN_EXE_portcullis"), "serve"])
         .args(["--listen", "tcp://127.0.0.1:0", "--max-connections", "400"])
+        .args(arguments)
         .arg(guest("handler-faults"));
     let mut server = Server::start(command);
     let address = server.address();
@@ -51,7 +53,7 @@ fn an_instance_opens_no_more_sockets_than_it_may() {
 
 #[test]
 fn instances_are_not_given_what_the_server_reads_and_starts_anew() {
-    let folder = tempfile::TempDir::new().unwrap();
+    let folder = TempDir::new().unwrap();
     let (handler, command) = (
         folder.path().join("handler.wasm"),
         folder.path().join("portcullis"),
@@ -76,6 +78,34 @@ fn instances_are_not_given_what_the_server_reads_and_starts_anew() {
 }
 
 #[test]
+fn an_instance_does_not_take_all_descriptors_by_opening_files() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let dir = format!("{}::/folder", shown(folder.path()));
+    let (mut server, address) = within(256, 256, &["--max-sockets", "8", "--dir", &dir]);
+    let greedy = visitor(address);
+    order(&greedy, "files /folder/file");
+    server.says("trapped: resource table has no free keys");
+    assert_eq!(obeyed(address, "state"), "1");
+}
+
+#[test]
+fn an_instance_that_cannot_have_its_folder_does_not_begin() {
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let dir = format!("{}::/folder", shown(&folder));
+    let (mut server, address) = orders(&["--dir", &dir]);
+    assert!(obeyed(address, "surroundings").ends_with("folders [\"/folder\"]"));
+    fs::remove_dir(&folder).unwrap();
+    drop(visitor(address));
+    let why = server.says("not-begun: ");
+    assert!(why.starts_with(&format!("--dir {dir}: ")), "{why}");
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(obeyed(address, "state"), "1");
+}
+
+#[test]
 fn instances_do_not_read_what_the_server_is_given_to_read() {
     let mut command = serve(["--listen", "tcp://127.0.0.1:0"]);
     command.arg(guest("handler-faults"));
@@ -87,7 +117,7 @@ fn instances_do_not_read_what_the_server_is_given_to_read() {
 
 #[test]
 fn it_has_as_many_descriptors_as_it_may_have() {
-    let (mut server, address) = within(128, 1024);
+    let (mut server, address) = within(128, 1024, &[]);
     assert_eq!(limits(&server), (1024, 1024));
     assert_eq!(obeyed(address, "state"), "1");
     server.signal(rustix::process::Signal::TERM);
@@ -97,7 +127,7 @@ fn it_has_as_many_descriptors_as_it_may_have() {
 
 #[test]
 fn where_there_are_too_few_descriptors_it_says_so() {
-    let (mut server, address) = within(128, 256);
+    let (mut server, address) = within(128, 256, &[]);
     assert_eq!(limits(&server), (256, 256));
     assert_eq!(obeyed(address, "state"), "1");
     server.signal(rustix::process::Signal::TERM);

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
@@ -51,21 +51,46 @@ impl Server {
     /// The same with an input.
     pub(crate) fn start_with(mut command: Command, input: Stdio) -> Self {
         command.stdin(input).stdout(Stdio::null());
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_heard(command)
+    }
+
+    /// The same with an output, which nobody reads yet.
+    pub(crate) fn start_printing(mut command: Command) -> (Self, ChildStdout) {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut server = Self::start_heard(command);
+        let stdout = server.process.stdout.take().unwrap();
+        (server, stdout)
+    }
+
+    /// A server of which nobody hears what it says.
+    pub(crate) fn start_unheard(mut command: Command) -> (Self, ChildStderr) {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let (_, lines) = channel();
+        Self::spawn(command, lines)
+    }
+
+    fn start_heard(command: Command) -> Self {
         let (told, lines) = channel();
-        let stderr = BufReader::new(process.stderr.take().unwrap());
+        let (server, stderr) = Self::spawn(command, lines);
         thread::spawn(move || {
-            for line in stderr.lines() {
+            for line in BufReader::new(stderr).lines() {
                 // Who does not listen any more has what it waited for.
                 let _ = told.send(line.unwrap());
             }
         });
-        Self {
+        server
+    }
+
+    fn spawn(mut command: Command, lines: Receiver<String>) -> (Self, ChildStderr) {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = process.stderr.take().unwrap();
+        let server = Self {
             process,
             lines,
             heard: Vec::new(),
             successors: Vec::new(),
-        }
+        };
+        (server, stderr)
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -26,6 +26,10 @@ pub struct Bounds {
     /// how many pollers: so that one cannot take the descriptors of all. What the
     /// policy allows it of them ([`Limits::sockets`](crate::Limits)) holds as well.
     /// 64 unless set.
+    ///
+    /// With them goes how many handles it may have of whatever the host has for it, be
+    /// it a socket, a file, a stream or a timer: five for each socket, and 64. Whoever
+    /// wants one more traps.
     pub sockets: u32,
     /// For how long an instance may compute for one connection. What it waits
     /// does not count. Looked at when it waits, and at every tick of the
@@ -40,6 +44,13 @@ pub struct Bounds {
     /// Whether the next connection gets an instance that has served.
     pub reuse: Reuse,
 }
+
+/// How many handles an instance may have for each socket: of itself, of what waits for
+/// it, and of what bounds that wait, each of the latter with a pollable.
+const HANDLES_PER_SOCKET: usize = 5;
+
+/// How many it may have beside: of its connection, its files, streams and timers.
+const HANDLES_BESIDE: usize = 64;
 
 /// What becomes of those who come while as many are served as may be.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -80,6 +91,15 @@ impl Default for Bounds {
             idle_time: None,
             reuse: Reuse::default(),
         }
+    }
+}
+
+impl Bounds {
+    /// How many handles an instance may have at once.
+    pub(crate) fn handles(&self) -> usize {
+        let sockets = usize::try_from(self.sockets).unwrap_or(usize::MAX);
+        let of_sockets = sockets.saturating_mul(HANDLES_PER_SOCKET);
+        of_sockets.saturating_add(HANDLES_BESIDE)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::bindings::portcullis::sockets::types;
 use crate::bindings::stream::{StreamServer, StreamServerPre};
 use crate::ctx::Ctx;
 use crate::memory::Memory;
-use crate::state::{MakeWasi, State};
+use crate::state::{MakeWasi, State, TryMakeWasi};
 
 /// What a handler exports.
 pub(crate) trait Export: Sized + Send + Sync + 'static {
@@ -94,6 +94,7 @@ pub(crate) struct Crew<E: Export> {
     pre: E::Pre,
     world: World,
     memory: usize,
+    handles: usize,
     reuse: Reuse,
     idle: Mutex<Vec<Instance<E>>>,
 }
@@ -103,6 +104,8 @@ pub(crate) struct Crew<E: Export> {
 pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) make_wasi: MakeWasi,
+    /// Where it is made before the instance begins.
+    pub(crate) make_wasi_before: Option<TryMakeWasi>,
     /// Where each connection has an audit of its own.
     pub(crate) make_audit: Option<MakeAudit>,
     /// What is connected for it: names and grants.
@@ -123,6 +126,7 @@ impl<E: Export> Crew<E> {
             pre,
             world,
             memory: bounds.memory,
+            handles: bounds.handles(),
             reuse: bounds.reuse,
             idle: Mutex::default(),
         }
@@ -150,7 +154,8 @@ impl<E: Export> Crew<E> {
             Some(audit) => network.clone().with_audit(audit.clone()),
             None => network.clone(),
         };
-        let state = State::bounded(make_wasi, Ctx::new(network), self.memory);
+        let ctx = Ctx::new(network);
+        let state = State::bounded(make_wasi, ctx, self.memory, self.handles);
         Instance {
             audit,
             store: state.into_store(E::engine(&self.pre)),
@@ -202,6 +207,10 @@ impl<E: Export> Instance<E> {
             Some(exports) => exports,
             None => {
                 let began = Instant::now();
+                if let Some(make) = &crew.world.make_wasi_before {
+                    let wasi = make().map_err(Failed::ToBegin)?;
+                    self.store.data_mut().give_wasi(wasi);
+                }
                 for (name, grant) in &crew.world.sockets {
                     let ctx = &mut self.store.data_mut().portcullis;
                     let opened = ctx.preopen(name, grant).await;

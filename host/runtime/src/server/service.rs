@@ -14,7 +14,7 @@ use super::numbered::MakeAudit;
 use crate::bindings::datagram::DatagramServer;
 use crate::bindings::stream::StreamServer;
 use crate::handler::Handler;
-use crate::state::MakeWasi;
+use crate::state::{MakeWasi, TryMakeWasi};
 
 /// A handler, and what each of its instances may do.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ pub struct Service {
     handler: Handler,
     network: Network,
     make_wasi: MakeWasi,
+    make_wasi_before: Option<TryMakeWasi>,
     make_audit: Option<MakeAudit>,
     sockets: Vec<(String, String)>,
 }
@@ -35,6 +36,7 @@ impl Service {
             handler,
             network,
             make_wasi: Arc::new(|| WasiCtx::builder().build()),
+            make_wasi_before: None,
             make_audit: None,
             sockets: Vec::new(),
         }
@@ -46,6 +48,19 @@ impl Service {
     pub fn with_wasi(self, make: impl Fn() -> WasiCtx + Send + Sync + 'static) -> Self {
         Self {
             make_wasi: Arc::new(make),
+            ..self
+        }
+    }
+
+    /// The same where it can fail, as where folders are opened for the instance: it is
+    /// made before the instance begins, which does not begin where that fails.
+    #[must_use]
+    pub fn try_with_wasi(
+        self,
+        make: impl Fn() -> wasmtime::Result<WasiCtx> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            make_wasi_before: Some(Arc::new(make)),
             ..self
         }
     }
@@ -120,6 +135,7 @@ impl Generation {
             handler,
             network,
             make_wasi,
+            make_wasi_before,
             make_audit,
             sockets,
         } = service;
@@ -129,6 +145,7 @@ impl Generation {
         let world = World {
             network: network.clone().with_limits(limits),
             make_wasi,
+            make_wasi_before,
             make_audit,
             sockets,
         };
