@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use portcullis::{Reuse, TurnedAway, WhenFull};
@@ -123,6 +124,33 @@ fn a_datagram_that_is_not_answered_in_time_is_given_up() {
     sender.send("hang");
     assert!(house.expect("idle").duration >= limit);
     assert_eq!(sender.ask("state"), "1");
+}
+
+#[test]
+fn a_unix_socket_that_does_not_read_its_answers_keeps_no_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server");
+    let plan = serve("datagram-faults").bounds(|bounds| bounds.connections = 1);
+    let house = plan.start_at(&format!("unixgram:{}", path.display()));
+    let visit = |name| {
+        let socket = UnixDatagram::bind(folder.path().join(name)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.connect(&path).unwrap();
+        socket
+    };
+    let deaf = visit("deaf");
+    // More than any queue holds.
+    for _ in 0..3 {
+        deaf.send(b"many 1000").unwrap();
+        house.expect("finished");
+    }
+    // What waits for it is charged to the server.
+    drop(deaf);
+    let other = visit("other");
+    other.send(b"state").unwrap();
+    assert_eq!(other.recv(&mut [0; 10]).unwrap(), 1);
+    house.expect("finished");
 }
 
 #[test]

@@ -47,7 +47,8 @@ fn who_would_not_be_let_in_any_more_is_dropped_where_that_is_wanted() {
     let (house, [mut first, second]) = house();
     house.replace("handler-faults", DENY, true).unwrap();
     second.wait_for_end();
-    house.expect("dropped");
+    let dropped = house.expect("dropped");
+    assert!(dropped.memory > 0, "{dropped:?}");
     first.echo();
     house.expect_nothing();
 }

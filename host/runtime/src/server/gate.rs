@@ -1,10 +1,11 @@
 //! Where those pass who have come: each gets a place and is served, or is turned
 //! away. It must not judge who they are: the policy has, by then.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use portcullis_net::{Datagram, Endpoint, SendOptions, Socket, SocketAddress};
+use portcullis_net::{Datagram, Socket, SocketAddress};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{self, sleep_until};
 
@@ -12,7 +13,7 @@ use super::Shared;
 use super::bounds::WhenFull;
 use super::crew::{Crew, Instance};
 use super::log::{Ending, TurnedAway, Visit};
-use super::turn::{Bytes, Turn};
+use super::turn::{Bytes, Turn, length};
 use crate::bindings::datagram::DatagramServer;
 use crate::bindings::stream::StreamServer;
 
@@ -82,7 +83,8 @@ impl Gate {
         let listener = Arc::clone(&self.endpoint);
         self.shared
             .spawn(number, listener, peer.clone(), async move {
-                turn.serve(&crew, instance, (connection, peer)).await;
+                let late = turn.late();
+                turn.serve(&crew, instance, (connection, peer), late).await;
             });
     }
 
@@ -107,14 +109,10 @@ impl Gate {
         self.shared
             .spawn(number, listener, source.clone(), async move {
                 let instance = crew.instance(number);
-                let answers = turn.serve(&crew, instance, (data, source.clone())).await;
-                let source = Endpoint::Address(source);
-                for answer in answers.into_iter().flatten() {
-                    let sent = socket.send_to(&answer, SendOptions::default(), &source);
-                    match sent.await {
-                        Ok(_) => turn.datagrams.sent += length(&answer),
-                        Err(error) => return turn.fail(error),
-                    }
+                let mut late = pin!(turn.late());
+                let serve = turn.serve(&crew, instance, (data, source), late.as_mut());
+                if let Some(answers) = serve.await {
+                    turn.answer(answers, &socket, late).await;
                 }
             });
     }
@@ -166,11 +164,6 @@ impl Gate {
         };
         self.shared.log.turned_away(&visit, why);
     }
-}
-
-/// The bytes of a datagram.
-fn length(datagram: &[u8]) -> u64 {
-    u64::try_from(datagram.len()).unwrap_or(u64::MAX)
 }
 
 /// Waits until those who have come are not waited for any longer, which whoever

@@ -1,10 +1,10 @@
 //! One turn: somebody is served, by one instance, within the bounds.
 
-use std::future;
+use std::future::{self, Future};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use portcullis_net::{Error, SocketAddress, Traffic};
+use portcullis_net::{Endpoint, ErrorCode, SendOptions, Socket, SocketAddress, Traffic};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 use wasmtime_wasi::I32Exit;
@@ -47,24 +47,41 @@ pub(crate) struct Bytes {
 }
 
 impl Turn {
-    /// Has an instance serve.
+    /// When it has taken too long, and how it ends then.
+    pub(crate) fn late(&self) -> impl Future<Output = Ending> + use<> {
+        let bounds = &self.shared.bounds;
+        let (time, idle_time) = (bounds.time, bounds.idle_time);
+        let traffic = self.traffic.clone();
+        async move {
+            tokio::select! {
+                biased;
+                () = after(time) => Ending::OutOfTime,
+                () = idle(traffic.as_ref(), idle_time) => Ending::Idle,
+            }
+        }
+    }
+
+    /// Has an instance serve until it is too late.
     pub(crate) async fn serve<E: Export>(
         &mut self,
         crew: &Crew<E>,
         mut instance: Instance<E>,
         input: E::Input,
+        late: impl Future<Output = Ending>,
     ) -> Option<E::Output> {
         let network = instance.network().clone();
-        let bounds = &self.shared.bounds;
-        let work = instance.serve(crew, input, &mut self.instantiation);
-        let work = meter::within(bounds.cpu_time, &mut self.cpu_time, work);
+        let at_work = AtWork {
+            instance: &mut instance,
+            memory: &mut self.memory,
+        };
+        let work = (at_work.instance).serve(crew, input, &mut self.instantiation);
+        let work = meter::within(self.shared.bounds.cpu_time, &mut self.cpu_time, work);
         let done = tokio::select! {
             biased;
             done = work => done.ok_or(Ending::OutOfCpuTime),
-            () = after(bounds.time) => Err(Ending::OutOfTime),
-            () = idle(self.traffic.as_ref(), bounds.idle_time) => Err(Ending::Idle),
+            ending = late => Err(ending),
         };
-        self.memory = instance.memory().used();
+        drop(at_work);
         let is_short = instance.memory().is_short();
         let has_returned = matches!(done, Ok(Ok(_)));
         let (ending, output) = match done {
@@ -91,9 +108,38 @@ impl Turn {
         output
     }
 
-    /// Says that it ended otherwise after all.
-    pub(crate) fn fail(&mut self, error: Error) {
-        self.ending = Ending::Failed(error);
+    /// Sends a datagram its answers until it is too late.
+    pub(crate) async fn answer(
+        &mut self,
+        answers: Vec<Vec<u8>>,
+        socket: &Socket,
+        late: impl Future<Output = Ending>,
+    ) {
+        let to = Endpoint::Address(self.peer.clone());
+        // Whoever reads a unix socket could have others wait for ever. An answer
+        // that does not fit there is lost, as it would be on a network.
+        let options = SendOptions {
+            dont_wait: matches!(self.peer, SocketAddress::Unix(_)),
+            ..SendOptions::default()
+        };
+        // Dropped meanwhile, it has not finished.
+        let finished = std::mem::replace(&mut self.ending, Ending::Dropped);
+        let datagrams = &mut self.datagrams;
+        let send = async {
+            for answer in answers {
+                match socket.send_to(&answer, options, &to).await {
+                    Ok(_) => datagrams.sent += length(&answer),
+                    Err(error) if error.code() == ErrorCode::WouldBlock => {}
+                    Err(error) => return Ending::Failed(error),
+                }
+            }
+            finished
+        };
+        self.ending = tokio::select! {
+            biased;
+            ending = send => ending,
+            ending = late => ending,
+        };
     }
 
     pub(crate) fn visit(&self) -> Visit<'_> {
@@ -127,6 +173,23 @@ impl Drop for Turn {
             memory: self.memory,
         });
     }
+}
+
+/// An instance that serves. However that ends, it is known how much memory it had.
+struct AtWork<'a, E: Export> {
+    instance: &'a mut Instance<E>,
+    memory: &'a mut usize,
+}
+
+impl<E: Export> Drop for AtWork<'_, E> {
+    fn drop(&mut self) {
+        *self.memory = self.instance.memory().used();
+    }
+}
+
+/// The bytes of a datagram.
+pub(crate) fn length(datagram: &[u8]) -> u64 {
+    u64::try_from(datagram.len()).unwrap_or(u64::MAX)
 }
 
 /// How it ended where the handler did not return.
