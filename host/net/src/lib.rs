@@ -46,6 +46,7 @@ mod batch;
 mod correspondents;
 mod datagram;
 mod dns;
+mod doorstep;
 mod error;
 mod guest;
 mod hosts_file;

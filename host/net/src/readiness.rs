@@ -152,6 +152,14 @@ impl<D: Descriptor> Readiness<D> {
         self.is_urgent.store(true, Ordering::Relaxed);
     }
 
+    /// Waits until the reactor says that one of `interest` may be so, which takes no
+    /// call. Who finds that it is not corrects what the reactor remembers.
+    pub(crate) async fn hint(&self, interest: Ready) -> io::Result<()> {
+        let registered = self.register().await?;
+        let _told = registered.ready(reactor_interest(interest)).await?;
+        Ok(())
+    }
+
     /// Waits until the kernel says that one of `interest` is so, or that the
     /// descriptor has failed; says which.
     pub(crate) async fn wait(&self, interest: Ready) -> io::Result<Ready> {

@@ -1,7 +1,9 @@
 //! A server: listens, and has each connection and each datagram served by an
 //! instance of its own. It must not decide who may come: the policy does.
 
+mod arrival;
 mod bounds;
+mod closing;
 mod crew;
 mod drain;
 mod gate;
@@ -21,11 +23,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_net::{AuditFailure, Error, PreopenError, Socket, SocketAddress};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
+use arrival::{Connection, Datagram};
 pub use bounds::{Bounds, Reuse, WhenFull};
+use closing::Closing;
 pub use drain::Drained;
 use gate::Gate;
 use listener::Listener;
@@ -99,7 +103,7 @@ pub(crate) struct Shared {
     peers: Arc<Peers>,
     numbers: AtomicU64,
     live: Mutex<HashMap<u64, Live>>,
-    serving: tokio::sync::Mutex<Serving>,
+    serving: Arc<tokio::sync::Mutex<Serving>>,
     failure: watch::Sender<Option<AuditFailure>>,
 }
 
@@ -156,7 +160,7 @@ impl Server {
                 peers: Arc::default(),
                 numbers: AtomicU64::default(),
                 live: Mutex::default(),
-                serving: tokio::sync::Mutex::new(serving),
+                serving: Arc::new(tokio::sync::Mutex::new(serving)),
                 failure: watch::Sender::default(),
             }),
         }
@@ -216,21 +220,21 @@ impl Server {
 
     /// Serves with something else from now on. Those who are served already keep
     /// what they have; with `drop_denied` those whom the new policy would not let
-    /// in are dropped. Nobody who comes meanwhile is lost.
+    /// in are dropped. Nobody who comes meanwhile is lost, also where this is dropped.
     ///
     /// # Errors
     ///
     /// Where the new service cannot be served at one of the endpoints. Then all
     /// is as it was.
     pub async fn replace(&self, service: Service, drop_denied: bool) -> Result<(), ListenError> {
-        let mut serving = self.shared.serving.lock().await;
+        let serving = Arc::clone(&self.shared.serving).lock_owned().await;
         let generation =
             Generation::new(service, &self.shared.bounds).counting_on(&serving.generation);
         let again = serving.listening.iter().map(|listening| {
             let (network, endpoint) = (&generation.network, &listening.endpoint);
             let socket = network.preopen_again(endpoint, &listening.socket)?;
             let duty = generation.duty(&socket)?;
-            Ok((Arc::clone(endpoint), socket, duty))
+            Ok((socket, duty))
         });
         let again = again.collect::<Result<Vec<_>, ListenError>>();
         let again = again.inspect_err(|error| {
@@ -238,10 +242,31 @@ impl Server {
                 self.shared.fail(failure.clone());
             }
         })?;
-        for listening in serving.listening.drain(..) {
+        // Whoever drops this must not leave listeners without anybody who listens.
+        let turn_over = (self.clone()).turn_over(serving, generation, again, drop_denied);
+        // Where the runtime is shut down meanwhile, nobody is served any more.
+        let _ = tokio::spawn(turn_over).await;
+        Ok(())
+    }
+
+    /// Has another generation serve, at the same sockets as it has them.
+    async fn turn_over(
+        self,
+        mut serving: OwnedMutexGuard<Serving>,
+        generation: Generation,
+        again: Vec<(Socket, Duty)>,
+        drop_denied: bool,
+    ) {
+        for listening in &serving.listening {
             listening.task.abort();
         }
-        for (endpoint, socket, duty) in again {
+        // Whom they let in until they are gone, they let in by the old policy.
+        let mut endpoints = Vec::new();
+        for Listening { endpoint, task, .. } in serving.listening.drain(..) {
+            let _ = task.await;
+            endpoints.push(endpoint);
+        }
+        for (endpoint, (socket, duty)) in endpoints.into_iter().zip(again) {
             if drop_denied {
                 self.shared.drop_denied(&endpoint, &socket);
             }
@@ -253,7 +278,6 @@ impl Server {
             });
         }
         serving.generation = generation;
-        Ok(())
     }
 
     /// How many are served right now.
@@ -309,11 +333,11 @@ impl Server {
         let listener = Listener {
             gate,
             socket,
-            closing: serving.closing.subscribe(),
+            closing: Closing(serving.closing.subscribe()),
         };
         match duty {
-            Duty::Connections(crew) => tokio::spawn(listener.accept(crew)),
-            Duty::Datagrams(crew) => tokio::spawn(listener.receive(crew)),
+            Duty::Connections(crew) => tokio::spawn(listener.serve::<Connection>(crew)),
+            Duty::Datagrams(crew) => tokio::spawn(listener.serve::<Datagram>(crew)),
         }
     }
 }

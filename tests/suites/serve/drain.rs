@@ -55,6 +55,75 @@ fn those_who_wait_in_the_queue_are_served() {
     }
 }
 
+/// What keeps 127.0.0.2 out.
+const DENY: &str = "deny = [
+    'listen tcp://127.0.0.1:* from 127.0.0.2',
+    'listen udp://127.0.0.1:* from 127.0.0.2',
+]";
+
+#[test]
+fn those_who_wait_behind_a_crowd_that_may_not_come_in_are_served() {
+    let house = serve("handler-faults")
+        .policy(DENY)
+        .bounds(|bounds| bounds.connections = 1)
+        .start();
+    let first = house.visit("sleep 500");
+    house.wait_for_connections(1);
+    let crowd: Vec<_> = (0..100)
+        .map(|_| house.visit_from([127, 0, 0, 2], "").unwrap())
+        .collect();
+    let others: Vec<_> = (0..3).map(|_| house.visit("state")).collect();
+    assert_eq!(house.drain(PATIENCE), 0);
+    assert_eq!(first.answer().unwrap(), "slept\n");
+    for visitor in others {
+        assert_eq!(visitor.answer().unwrap(), "1\n");
+    }
+    drop(crowd);
+}
+
+#[test]
+fn datagrams_behind_a_crowd_that_may_not_come_in_are_answered() {
+    let house = serve("datagram-faults")
+        .policy(DENY)
+        .bounds(|bounds| bounds.connections = 1)
+        .start_at("udp://127.0.0.1:0");
+    let at = |address: &str| {
+        let socket = UdpSocket::bind((address, 0)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.connect(house.address).unwrap();
+        socket
+    };
+    let (guest, stranger) = (at("127.0.0.1"), at("127.0.0.2"));
+    guest.send(b"sleep 500").unwrap();
+    house.wait_for_connections(1);
+    for _ in 0..100 {
+        stranger.send(b"state").unwrap();
+    }
+    guest.send(b"state").unwrap();
+    assert_eq!(house.drain(PATIENCE), 0);
+    for expected in ["slept", "1"] {
+        let mut answer = [0; 10];
+        let length = guest.recv(&mut answer).unwrap();
+        assert_eq!(&answer[..length], expected.as_bytes());
+    }
+}
+
+#[test]
+fn those_who_wait_until_the_end_are_on_record() {
+    let house = serve("handler-faults")
+        .bounds(|bounds| bounds.connections = 1)
+        .start();
+    let first = house.visit("hang");
+    house.wait_for_connections(1);
+    let others: Vec<_> = (0..3).map(|_| house.visit("state")).collect();
+    assert_eq!(house.drain(Duration::from_millis(300)), 4);
+    for visitor in others.into_iter().chain([first]) {
+        house.expect("dropped");
+        visitor.wait_for_end();
+    }
+    house.expect_nothing();
+}
+
 #[test]
 fn many_who_end_it_and_replace_it_at_once_do_not_wait_for_each_other() {
     let house = serve("handler-faults").start();

@@ -1,10 +1,12 @@
 //! As many are served as may be, and no more.
 
+use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
-use portcullis::{TurnedAway, WhenFull};
+use portcullis::{SocketAddress, TurnedAway, WhenFull};
+use portcullis_tests::PATIENCE;
 
-use super::house::{serve, wait_until};
+use super::house::{Visitor, serve, wait_until};
 
 #[test]
 fn who_comes_when_all_places_are_taken_waits() {
@@ -24,6 +26,36 @@ fn who_comes_when_all_places_are_taken_waits() {
         house.expect("finished");
     }
     house.expect_nothing();
+}
+
+#[test]
+fn a_listener_that_nobody_comes_to_keeps_no_place() {
+    let house = serve("time-handler")
+        .bounds(|bounds| bounds.connections = 1)
+        .start();
+    let mut listeners = vec![house.address];
+    for endpoint in ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"] {
+        let SocketAddress::Inet(address) = house.listen(endpoint).unwrap() else {
+            panic!("no internet address");
+        };
+        listeners.push(address);
+    }
+    let SocketAddress::Inet(udp) = house.listen("udp://127.0.0.1:0").unwrap() else {
+        panic!("no internet address");
+    };
+    for _ in 0..3 {
+        // More than once at each, while the others wait.
+        for listener in listeners.iter().flat_map(|listener| [listener; 2]) {
+            let visitor = Visitor::over(TcpStream::connect(listener).unwrap(), "");
+            visitor.wait_for_end();
+            house.expect("finished");
+        }
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.set_read_timeout(Some(PATIENCE)).unwrap();
+        sender.send_to(b"?", udp).unwrap();
+        assert_eq!(sender.recv(&mut [0; 5]).unwrap(), 4);
+        house.expect("finished");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Another handler or policy, while there are connections.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis::ListenError;
@@ -51,6 +52,46 @@ fn who_would_not_be_let_in_any_more_is_dropped_where_that_is_wanted() {
     assert!(dropped.memory > 0, "{dropped:?}");
     first.echo();
     house.expect_nothing();
+}
+
+#[test]
+fn nobody_gets_in_by_the_old_policy_while_it_is_replaced() {
+    let house = serve("handler-faults").start();
+    for _ in 0..5 {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let crowds = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    let mut crowd = Vec::new();
+                    while !is_over.load(Ordering::Relaxed) && crowd.len() < 200 {
+                        crowd.extend(house.visit_from([127, 0, 0, 2], "echo"));
+                    }
+                    crowd
+                })
+            });
+            wait_until("nobody comes", || house.server.connections() > 0);
+            house.replace("handler-faults", DENY, true).unwrap();
+            is_over.store(true, Ordering::Relaxed);
+            let crowds = crowds.map(|crowd| crowd.join().unwrap());
+            house.wait_for_connections(0);
+            drop(crowds);
+        });
+        house.replace("handler-faults", "", true).unwrap();
+    }
+}
+
+#[test]
+fn who_does_not_wait_for_the_change_leaves_nobody_without_a_listener() {
+    let house = serve("handler-faults").start();
+    for _ in 0..20 {
+        let service = house.service("handler-faults", "");
+        let replace = house.server.replace(service, true);
+        // It is begun, and dropped where it has to wait.
+        let _ = house
+            .runtime()
+            .block_on(async { tokio::time::timeout(Duration::ZERO, replace).await });
+        assert_eq!(house.ask("state"), "1\n");
+    }
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub(crate) struct Turn {
     pub(crate) instantiation: Option<Duration>,
     pub(crate) memory: usize,
     pub(crate) ending: Ending,
-    pub(crate) _place: OwnedSemaphorePermit,
+    /// None where it was never served.
+    pub(crate) _place: Option<OwnedSemaphorePermit>,
     pub(crate) _entry: Option<Entry>,
 }
 
