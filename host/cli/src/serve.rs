@@ -67,6 +67,8 @@ async fn operate(
         house.arguments.bounds.bounds(),
         house.watch.log(),
     );
+    // Until it is known that it will serve: who is let in is nobody else's to serve.
+    server.hold().await;
     let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
     let mut listening = match listening {
         Err(error) => return not_begun(error),
@@ -77,6 +79,7 @@ async fn operate(
         Some(predecessor) => predecessor.tell_ready()?,
         None => systemd::ready(&listening.to_string()),
     }
+    server.begin().await;
     listening.belongs(true);
     inherited.leave();
     house.watch.enter(Stage::Serving);

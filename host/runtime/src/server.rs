@@ -3,7 +3,6 @@
 
 mod arrival;
 mod bounds;
-mod closing;
 mod crew;
 mod drain;
 mod gate;
@@ -12,6 +11,7 @@ mod log;
 mod meter;
 mod numbered;
 mod peers;
+mod phase;
 mod service;
 mod turn;
 
@@ -25,16 +25,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use portcullis_net::{AuditFailure, Error, PreopenError, Socket, SocketAddress};
 use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::Instant;
 
 use arrival::{Connection, Datagram};
 pub use bounds::{Bounds, Reuse, WhenFull};
-use closing::Closing;
 pub use drain::Drained;
 use gate::Gate;
 use listener::Listener;
 pub use log::{Ending, Log, Served, TurnedAway, Visit};
 use peers::Peers;
+use phase::{Phase, Phases};
 pub use service::Service;
 use service::{Duty, Generation};
 
@@ -128,8 +127,7 @@ enum Task {
 struct Serving {
     generation: Generation,
     listening: Vec<Listening>,
-    /// Until when they are served who have come, once nobody else is let in.
-    closing: watch::Sender<Option<Instant>>,
+    phase: watch::Sender<Phase>,
     ending: drain::Ending,
 }
 
@@ -148,7 +146,7 @@ impl Server {
         let serving = Serving {
             generation: Generation::new(service, &bounds),
             listening: Vec::new(),
-            closing: watch::Sender::default(),
+            phase: watch::Sender::default(),
             ending: drain::Ending::default(),
         };
         let room = usize::try_from(bounds.connections).unwrap_or(Semaphore::MAX_PERMITS);
@@ -164,6 +162,22 @@ impl Server {
                 failure: watch::Sender::default(),
             }),
         }
+    }
+
+    /// Has those who come wait in the queue until [`Server::begin`]: for whoever
+    /// does not know yet whether it will serve. To be called before it listens; who
+    /// serves already, or drains, goes on.
+    pub async fn hold(&self) {
+        let serving = self.shared.serving.lock().await;
+        if serving.listening.is_empty() {
+            serving.pass(Phase::Open, Phase::Held);
+        }
+    }
+
+    /// Lets in those who have come since [`Server::hold`], and who come from now on.
+    pub async fn begin(&self) {
+        let serving = self.shared.serving.lock().await;
+        serving.pass(Phase::Held, Phase::Open);
     }
 
     /// Listens where a grant says, and serves whoever comes there and is within
@@ -270,7 +284,7 @@ impl Server {
             if drop_denied {
                 self.shared.drop_denied(&endpoint, &socket);
             }
-            let task = self.begin(&serving, &endpoint, socket.duplicate(), duty);
+            let task = self.attend(&serving, &endpoint, socket.duplicate(), duty);
             serving.listening.push(Listening {
                 endpoint,
                 socket,
@@ -309,7 +323,7 @@ impl Server {
         let address = socket.local_address().map_err(PreopenError::Open)?;
         let duty = serving.generation.duty(&socket)?;
         let endpoint = Arc::from(grant.strip_prefix("listen ").unwrap_or(grant));
-        let task = self.begin(serving, &endpoint, socket.duplicate(), duty);
+        let task = self.attend(serving, &endpoint, socket.duplicate(), duty);
         serving.listening.push(Listening {
             endpoint,
             socket,
@@ -318,8 +332,8 @@ impl Server {
         Ok(address)
     }
 
-    /// Begins to let in who comes to a socket.
-    fn begin(
+    /// Has those who come to a socket let in.
+    fn attend(
         &self,
         serving: &Serving,
         endpoint: &Arc<str>,
@@ -333,7 +347,7 @@ impl Server {
         let listener = Listener {
             gate,
             socket,
-            closing: Closing(serving.closing.subscribe()),
+            phases: Phases(serving.phase.subscribe()),
         };
         match duty {
             Duty::Connections(crew) => tokio::spawn(listener.serve::<Connection>(crew)),
@@ -347,6 +361,19 @@ fn grant(endpoint: &str) -> String {
     match endpoint.starts_with("listen ") {
         true => endpoint.to_owned(),
         false => format!("listen {endpoint}"),
+    }
+}
+
+impl Serving {
+    /// From one phase to another, if it is in the one.
+    fn pass(&self, from: Phase, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let is_so = *phase == from;
+            if is_so {
+                *phase = to;
+            }
+            is_so
+        });
     }
 }
 

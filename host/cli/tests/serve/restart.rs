@@ -319,6 +319,32 @@ fn a_command_or_a_policy_that_does_not_work_leaves_the_old_one_serving() {
 }
 
 #[test]
+fn a_successor_that_cannot_begin_lets_nobody_in() {
+    let mut installed = Installed::new(&["--listen", "tcp://127.0.0.1:0"]);
+    let (address, other) = (installed.address, installed.server.address());
+    // What comes first it can open.
+    let deny = format!("deny = [\"listen tcp://{other}\"]\n");
+    write_policy(&installed.file("policy.toml"), &deny);
+    let stop = Arc::<AtomicBool>::default();
+    let visitors = [(); 3].map(|()| {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                assert_eq!(obeyed(address, "state"), "1");
+            }
+        })
+    });
+    for _ in 0..5 {
+        installed.server.signal(Signal::USR2);
+        installed.server.says("cannot be taken over");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for visitor in visitors {
+        visitor.join().unwrap();
+    }
+}
+
+#[test]
 fn a_server_that_is_to_end_does_not_wait_for_whoever_takes_over() {
     let mut installed = Installed::new(&["--restart-timeout", "1h"]);
     let started = installed.file("started");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::phase::Phase;
 use super::{Listening, Server};
 
 /// How long those who are dropped may take to be gone.
@@ -50,7 +51,7 @@ impl Server {
     async fn close(&self, end: Instant) -> usize {
         let mut serving = self.shared.serving.lock().await;
         let serving = &mut *serving;
-        serving.closing.send_replace(Some(end));
+        serving.phase.send_replace(Phase::Closing(end));
         // At once, so that the sockets are closed however little of the rest is
         // waited for.
         for Listening { socket, task, .. } in serving.listening.drain(..) {

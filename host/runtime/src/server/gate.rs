@@ -10,9 +10,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::bounds::WhenFull;
-use super::closing::Closing;
 use super::log::{Ending, TurnedAway, Visit};
 use super::peers::Entry;
+use super::phase::Phases;
 use super::turn::{Bytes, Turn};
 
 /// What a listener lets people through.
@@ -44,11 +44,11 @@ impl Gate {
 
     /// A place for somebody who had come before the listener was closed; none
     /// where there is none until the end.
-    pub(crate) async fn last_place(&self, closing: &mut Closing) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn last_place(&self, phases: &mut Phases) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
             biased;
             place = Arc::clone(&self.shared.room).acquire_owned() => place.ok(),
-            () = closing.end() => None,
+            () = phases.end() => None,
         }
     }
 

@@ -8,9 +8,9 @@ use portcullis_net::{Error, ErrorCode, Socket};
 use tokio::time::sleep;
 
 use super::arrival::Arrival;
-use super::closing::Closing;
 use super::crew::Crew;
 use super::gate::Gate;
+use super::phase::Phases;
 
 /// How long a listener that fails rests: the host lacks something that it may
 /// have again.
@@ -24,7 +24,7 @@ const LAST: usize = 4096;
 pub(crate) struct Listener {
     pub(crate) gate: Gate,
     pub(crate) socket: Socket,
-    pub(crate) closing: Closing,
+    pub(crate) phases: Phases,
 }
 
 /// What is left in the queue of a listener that is closed.
@@ -41,11 +41,12 @@ impl Listener {
     /// Lets in who comes until the listener is closed, and those who had come by
     /// then. Tells how many of them found no place.
     pub(crate) async fn serve<A: Arrival>(self, crew: Arc<Crew<A::Server>>) -> usize {
-        let mut closing = self.closing.clone();
+        let mut phases = self.phases.clone();
+        phases.begun().await;
         loop {
             tokio::select! {
                 biased;
-                () = closing.begun() => break,
+                () = phases.closing() => break,
                 served = self.serve_next::<A>(&crew) => if let Err(error) = served {
                     self.rest(error).await;
                 }
@@ -89,12 +90,12 @@ impl Listener {
         let Self {
             gate,
             mut socket,
-            mut closing,
+            mut phases,
         } = self;
         socket.set_timeout(Some(Duration::ZERO));
         let (mut open, mut count) = (Some(socket), 0);
         while let Some(socket) = open.take() {
-            let (waiting, left) = take::<A>(&gate, &socket, crew, &mut closing).await;
+            let (waiting, left) = take::<A>(&gate, &socket, crew, &mut phases).await;
             match left {
                 // Who comes now finds nobody, rather than a queue that nobody looks
                 // at.
@@ -106,7 +107,7 @@ impl Listener {
                 }
             }
             for arrival in waiting {
-                match gate.last_place(&mut closing).await {
+                match gate.last_place(&mut phases).await {
                     Some(place) => arrival.admit(&gate, crew, Some(place)),
                     None => {
                         arrival.leave(&gate);
@@ -117,7 +118,7 @@ impl Listener {
             if open.is_some() {
                 tokio::select! {
                     biased;
-                    () = closing.end() => {
+                    () = phases.end() => {
                         open = None;
                         count += 1;
                     }
@@ -134,14 +135,14 @@ async fn take<A: Arrival>(
     gate: &Gate,
     socket: &Socket,
     crew: &Crew<A::Server>,
-    closing: &mut Closing,
+    phases: &mut Phases,
 ) -> (Vec<A>, Left) {
     let mut waiting = Vec::new();
     for _ in 0..LAST {
         let is_there = tokio::select! {
             biased;
             is_there = socket.has_arrival() => is_there,
-            () = closing.end() => return (waiting, Left::Somebody),
+            () = phases.end() => return (waiting, Left::Somebody),
         };
         match is_there {
             Ok(true) => {}
