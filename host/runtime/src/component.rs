@@ -42,6 +42,10 @@ pub(crate) enum Reason {
     NoMain,
     #[error("is not WebAssembly")]
     NotWasm,
+    #[error(
+        "is made of several programs, of which an instance takes more memories or tables than a place in the pool has; serve it without a pool (`--no-pool`)"
+    )]
+    NoRoom,
     #[error("is compiled code, which is only taken from a file whose name ends in `.cwasm`")]
     Nameless,
     #[error("cannot be read: {0}")]
@@ -94,6 +98,9 @@ fn read(engine: &Engine, path: &Path) -> Result<Component, Reason> {
 
 fn link(engine: &Engine, path: &Path) -> Result<InstancePre<State>, Reason> {
     let component = read(engine, path)?;
+    if !engine.has_room_for(&component) {
+        return Err(Reason::NoRoom);
+    }
     let engine = engine.as_wasmtime();
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(Reason::UnknownImport)?;

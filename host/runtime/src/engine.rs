@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use wasmtime::component::Component;
 use wasmtime::{Cache, CacheConfig, Config};
 
 use crate::pool::Pool;
@@ -20,6 +21,7 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub struct Engine {
     wasmtime: wasmtime::Engine,
+    is_pooled: bool,
 }
 
 impl Engine {
@@ -45,6 +47,12 @@ impl Engine {
     /// Those of [`Engine::new`], and where the folder cannot be used.
     pub fn with_cache(folder: &Path) -> wasmtime::Result<Self> {
         Self::builder().cache(folder).build()
+    }
+
+    /// Whether there is room for the instances of a component: in a pool there is for
+    /// what is made of one program.
+    pub(crate) fn has_room_for(&self, component: &Component) -> bool {
+        !self.is_pooled || Pool::has_room_for(component)
     }
 
     /// The engine beneath, to compile with it or to make a linker for it.
@@ -95,6 +103,7 @@ impl EngineBuilder {
         config.epoch_interruption(true);
         // The contract is synchronous functions only.
         config.concurrency_support(false);
+        let is_pooled = self.pool.is_some();
         let wasmtime = match self.pool {
             Some(pool) => pool.engine(config)?,
             None => wasmtime::Engine::new(&config)?,
@@ -110,7 +119,10 @@ impl EngineBuilder {
                     thread::sleep(TICK);
                 }
             })?;
-        Ok(Engine { wasmtime })
+        Ok(Engine {
+            wasmtime,
+            is_pooled,
+        })
     }
 }
 

@@ -1,13 +1,15 @@
 //! Places for instances that are set aside at the start. It must be as large as
 //! the server's bounds, and no larger.
 
+use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::server::{Bounds, Reuse};
 
-/// Of how many core modules, and tables, an instance is mostly made: the
-/// program, what lends it the host's functions, and what puts the two together.
-const MODULES: u32 = 8;
+/// How many memories, and tables, an instance may be made of: the program's, and
+/// those of what lends it the host's functions and puts the two together. What is
+/// composed of several programs has more.
+const MEMORIES: u32 = 1;
 const TABLES: u32 = 4;
 
 /// How much of a memory, and of a table, that was used stays with its place. To
@@ -39,13 +41,21 @@ impl Pool {
         }
     }
 
+    /// Whether each place has room for an instance of a component.
+    pub(crate) fn has_room_for(component: &Component) -> bool {
+        component.resources_required().is_some_and(|required| {
+            required.num_memories <= MEMORIES && required.num_tables <= TABLES
+        })
+    }
+
     /// An engine with such a pool.
     pub(crate) fn engine(&self, mut config: Config) -> wasmtime::Result<wasmtime::Engine> {
         let Self { instances, memory } = *self;
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
-            .total_core_instances(instances.saturating_mul(MODULES))
-            .total_memories(instances)
+            // They are counted, and nothing is set aside for them.
+            .total_core_instances(u32::MAX)
+            .total_memories(instances.saturating_mul(MEMORIES))
             .total_stacks(instances)
             .total_tables(instances.saturating_mul(TABLES))
             .max_memory_size(memory)

@@ -280,6 +280,7 @@ impl Server {
             let _ = task.await;
             endpoints.push(endpoint);
         }
+        serving.generation.retire();
         for (endpoint, (socket, duty)) in endpoints.into_iter().zip(again) {
             if drop_denied {
                 self.shared.drop_denied(&endpoint, &socket);

@@ -96,7 +96,8 @@ pub(crate) struct Crew<E: Export> {
     memory: usize,
     handles: usize,
     reuse: Reuse,
-    idle: Mutex<Vec<Instance<E>>>,
+    /// None once nobody is to come for them any more.
+    idle: Mutex<Option<Vec<Instance<E>>>>,
 }
 
 /// What each instance finds.
@@ -128,14 +129,14 @@ impl<E: Export> Crew<E> {
             memory: bounds.memory,
             handles: bounds.handles(),
             reuse: bounds.reuse,
-            idle: Mutex::default(),
+            idle: Mutex::new(Some(Vec::new())),
         }
     }
 
     /// Finds whoever is to serve the one of this number: an instance that was kept,
     /// or the store for a new one.
     pub(crate) fn instance(&self, number: u64) -> Instance<E> {
-        let kept = self.idle().pop();
+        let kept = self.idle().as_mut().and_then(Vec::pop);
         if let Some(kept) = kept {
             if let Some(audit) = &kept.audit {
                 audit.turn_to(number);
@@ -169,18 +170,35 @@ impl<E: Export> Crew<E> {
         instance.served = instance.served.saturating_add(1);
         instance.store.data_mut().memory.begin_anew();
         if self.reuse.goes_on(instance.served) {
-            self.idle().push(instance);
+            self.keep(instance);
         }
     }
 
     /// Has back one that nobody came for.
     pub(crate) fn have_back_unused(&self, instance: Instance<E>) {
         if instance.exports.is_some() {
-            self.idle().push(instance);
+            self.keep(instance);
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Instance<E>>> {
+    /// Keeps instances no longer: others need their places.
+    pub(crate) fn retire(&self) {
+        let idle = self.idle().take();
+        drop(idle);
+    }
+
+    fn keep(&self, instance: Instance<E>) {
+        // One that is too many is dropped when nobody is kept waiting for the lock.
+        let _too_many = match &mut *self.idle() {
+            Some(idle) => {
+                idle.push(instance);
+                None
+            }
+            None => Some(instance),
+        };
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Instance<E>>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

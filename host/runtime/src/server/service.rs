@@ -171,6 +171,16 @@ impl Generation {
         }
     }
 
+    /// Nobody else is to be served by it: it keeps no instances for them.
+    pub(crate) fn retire(&self) {
+        if let Some(crew) = &self.stream {
+            crew.retire();
+        }
+        if let Some(crew) = &self.datagram {
+            crew.retire();
+        }
+    }
+
     /// What it does with whoever comes to a socket.
     pub(crate) fn duty(&self, socket: &Socket) -> Result<Duty, ListenError> {
         let name = || self.name.clone();
