@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_tests::PATIENCE;
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tempfile::TempDir;
 
 use crate::server::{Server, answer, echoes, echoing, guest, order, orders, serve, shown, visitor};
@@ -89,6 +89,48 @@ fn whoever_is_left_after_the_time_is_dropped_and_counted() {
     assert!(said.contains("4 connections were dropped"), "{said}");
     assert!(!echoes(&first));
     drop(waiting);
+}
+
+/// How many descriptors a server may have from now on, whatever it has.
+fn limit_descriptors(server: &Server, count: u64) {
+    let limit = Rlimit {
+        current: Some(count),
+        maximum: Some(1024),
+    };
+    let process = Pid::from_raw(server.id().cast_signed());
+    prlimit(process, Resource::Nofile, limit).unwrap();
+}
+
+/// A server without descriptors for those who wait, which is to end.
+fn short_of_descriptors(arguments: &[&str]) -> (Server, TcpStream, [TcpStream; 3]) {
+    let (mut server, address) = orders(&[&["--max-connections", "1"], arguments].concat());
+    let first = echoing(address);
+    let waiting = [(); 3].map(|()| visitor(address));
+    limit_descriptors(&server, 4);
+    server.signal(Signal::TERM);
+    server.says("a listener fails");
+    (server, first, waiting)
+}
+
+#[test]
+fn whoever_waits_in_the_queue_is_served_when_there_are_descriptors_again() {
+    let (mut server, first, waiting) = short_of_descriptors(&[]);
+    limit_descriptors(&server, 1024);
+    drop(first);
+    for visitor in waiting {
+        order(&visitor, "state");
+        assert_eq!(answer(visitor), "1");
+    }
+    assert_eq!(server.end().code(), Some(0), "{}", server.said());
+}
+
+#[test]
+fn those_for_whom_there_are_no_descriptors_until_the_end_are_not_passed_over() {
+    let (mut server, _first, _waiting) = short_of_descriptors(&["--drain-timeout", "300ms"]);
+    assert_eq!(server.end().code(), Some(1));
+    let said = server.said();
+    // The one who is served, and whoever is in the queue.
+    assert!(said.contains("2 connections were dropped"), "{said}");
 }
 
 #[test]
