@@ -156,16 +156,24 @@ macro_rules! over_stream {
             }
         }
 
+        $crate::shape::over_bytes!($type, 0);
+    };
+}
+
+/// `std`'s traits for what bytes come from and go to, by the socket that the type has
+/// in a field, or is.
+macro_rules! over_bytes {
+    ($type:ident $(, $socket:tt)?) => {
         impl std::io::Read for &$type {
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                self.0.recv(buffer)
+                self$(.$socket)?.recv(buffer)
             }
 
             fn read_vectored(
                 &mut self,
                 buffers: &mut [std::io::IoSliceMut<'_>],
             ) -> std::io::Result<usize> {
-                self.0.recv_vectored(buffers)
+                self$(.$socket)?.recv_vectored(buffers)
             }
         }
 
@@ -184,14 +192,14 @@ macro_rules! over_stream {
 
         impl std::io::Write for &$type {
             fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-                self.0.send(data)
+                self$(.$socket)?.send(data)
             }
 
             fn write_vectored(
                 &mut self,
                 buffers: &[std::io::IoSlice<'_>],
             ) -> std::io::Result<usize> {
-                self.0.send_vectored(buffers)
+                self$(.$socket)?.send_vectored(buffers)
             }
 
             fn flush(&mut self) -> std::io::Result<()> {
@@ -342,7 +350,9 @@ macro_rules! over_options {
     };
 }
 
-pub(crate) use {over_connection, over_datagrams, over_options, over_socket, over_stream};
+pub(crate) use {
+    over_bytes, over_connection, over_datagrams, over_options, over_socket, over_stream,
+};
 
 pub(crate) fn refuse_zero(timeout: Option<std::time::Duration>) -> std::io::Result<()> {
     if timeout.is_some_and(|timeout| timeout.is_zero()) {

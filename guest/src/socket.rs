@@ -18,6 +18,7 @@ use crate::raw::socket::{
     OptionName, OptionValue, OutgoingDatagram, Readiness, ReceiveFlags, SendFlags, ShutdownHow,
 };
 use crate::raw::{socket, wasi_poll};
+use crate::shape::over_bytes;
 use crate::socket_endpoint::ToSocketEndpoint;
 
 pub use crate::raw::types::{AddressFamily as Family, SocketType};
@@ -39,8 +40,12 @@ pub use keepalive::TcpKeepalive;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It reads and writes as `std`'s streams do, of whichever family it is.
 #[derive(Debug)]
 pub struct Socket(socket::Socket);
+
+over_bytes!(Socket);
 
 impl Socket {
     /// Opens a socket of the [default network](Network::default) with the usual

@@ -31,14 +31,8 @@ use crate::socket::Socket;
 ///
 /// /// Sends back what it receives, over TCP and unix sockets.
 /// fn echo(connection: Socket, _peer: SockAddr) -> io::Result<()> {
-///     let mut buffer = [0; 4096];
-///     loop {
-///         let length = connection.recv(&mut buffer)?;
-///         if length == 0 {
-///             return Ok(());
-///         }
-///         connection.send_all(&buffer[..length])?;
-///     }
+///     io::copy(&mut &connection, &mut &connection)?;
+///     Ok(())
 /// }
 /// # fn main() {}
 /// ```
