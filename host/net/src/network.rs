@@ -108,7 +108,8 @@ impl Network {
         self
     }
 
-    fn limits(&self) -> Limits {
+    /// How much may be used here: the limits of the policy, and those beside it.
+    pub fn limits(&self) -> Limits {
         let limits = self.policy.limits().and(self.limits);
         match self.is_of_listeners {
             true => limits.of_connections(),

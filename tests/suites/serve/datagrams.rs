@@ -117,6 +117,23 @@ fn what_a_datagram_leads_to_ends_nothing_else() {
 }
 
 #[test]
+fn limits_on_bytes_are_those_of_each_datagram() {
+    let policy = "[limits]\nbytes-received = 100\nbytes-sent = 1000";
+    let house = start(serve("datagram-faults").policy(policy));
+    let sender = Sender::new(&house);
+    // More than all of them may, if they were one.
+    for _ in 0..5 {
+        assert_eq!(sender.ask("big 1000").len(), 1000);
+    }
+    for order in ["big 1001", &format!("echo {}", "x".repeat(96))] {
+        sender.send(order);
+        let ended = house.expect("failed");
+        assert!(ended.ending.contains("limit reached: bytes-"), "{ended:?}");
+    }
+    assert_eq!(sender.ask("big 1000").len(), 1000);
+}
+
+#[test]
 fn a_datagram_that_is_not_answered_in_time_is_given_up() {
     let limit = Duration::from_millis(500);
     let house = start(serve("datagram-faults").bounds(|bounds| bounds.idle_time = Some(limit)));

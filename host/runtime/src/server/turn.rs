@@ -4,7 +4,7 @@ use std::future::{self, Future};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use portcullis_net::{Endpoint, ErrorCode, SendOptions, Socket, SocketAddress, Traffic};
+use portcullis_net::{Endpoint, Error, ErrorCode, SendOptions, Socket, SocketAddress, Traffic};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 use wasmtime_wasi::I32Exit;
@@ -107,6 +107,11 @@ impl Turn {
             None => ending,
         };
         output
+    }
+
+    /// Says that it ended otherwise.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.ending = Ending::Failed(error);
     }
 
     /// Sends a datagram its answers until it is too late.
