@@ -1,15 +1,15 @@
 //! SIGHUP: what it serves with is swapped as a whole, or not at all.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use crate::server::{
-    Server, answer, echoes, echoing, guest, obeyed, order, serve, shown, visitor, visitor_from,
-    write_policy,
+    Server, answer, echoes, echoing, guest, is_let_in, obeyed, order, serve, shown, visitor,
+    visitor_from, write_policy,
 };
 
 /// A server whose policy, ceiling and handler are in a folder.
@@ -142,13 +142,6 @@ fn what_cannot_be_served_with_is_refused_and_the_old_serves_on() {
     assert_eq!(answer(visitor(house.address)), "Thank you for connecting");
     drop(early);
     house.server.finish();
-}
-
-/// What becomes of a visitor from there who orders an echo.
-fn is_let_in(source: &str, address: SocketAddr) -> bool {
-    let visitor = visitor_from(source, address);
-    // It may be reset by now.
-    (&visitor).write_all(b"echo\n").is_ok() && echoes(&visitor)
 }
 
 #[test]

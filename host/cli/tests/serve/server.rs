@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -211,11 +211,22 @@ pub(crate) fn visitor(address: SocketAddr) -> TcpStream {
 
 /// Somebody who has connected from an address of loopback.
 pub(crate) fn visitor_from(source: &str, address: SocketAddr) -> TcpStream {
-    let visitor = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    try_visitor_from(source, address).unwrap()
+}
+
+fn try_visitor_from(source: &str, address: SocketAddr) -> io::Result<TcpStream> {
+    let visitor = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     let source: SocketAddr = format!("{source}:0").parse().unwrap();
-    bind(&visitor, &source).unwrap();
-    connect(&visitor, &address).unwrap();
-    patient(visitor.into())
+    bind(&visitor, &source)?;
+    connect(&visitor, &address)?;
+    Ok(patient(visitor.into()))
+}
+
+/// Whether a visitor from there is served. Who is not may be reset before they know
+/// that they are connected.
+pub(crate) fn is_let_in(source: &str, address: SocketAddr) -> bool {
+    try_visitor_from(source, address)
+        .is_ok_and(|visitor| (&visitor).write_all(b"echo\n").is_ok() && echoes(&visitor))
 }
 
 fn patient(visitor: TcpStream) -> TcpStream {

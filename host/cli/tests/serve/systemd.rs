@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
@@ -13,15 +12,8 @@ use tempfile::TempDir;
 
 use crate::launch::with_sockets;
 use crate::server::{
-    Server, answer, echoes, echoing, guest, obeyed, order, orders, serve, shown, visitor_from,
-    write_policy,
+    Server, answer, echoing, guest, is_let_in, obeyed, order, orders, serve, shown, write_policy,
 };
-
-fn is_let_in(source: &str, address: SocketAddr) -> bool {
-    let visitor = visitor_from(source, address);
-    // It may be reset by now.
-    (&visitor).write_all(b"echo\n").is_ok() && echoes(&visitor)
-}
 
 #[test]
 fn sockets_are_found_by_their_names() {
