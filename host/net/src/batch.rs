@@ -11,8 +11,9 @@ use rustix::net::RecvFlags;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
-use crate::datagram::{Datagram, LONGEST, receive};
+use crate::datagram::{Datagram, receive};
 use crate::error::Error;
+use crate::intake::LONGEST;
 use crate::limits::Direction;
 use crate::os;
 use crate::socket::Socket;

@@ -6,12 +6,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use portcullis_policy::{Connect, Denial, Name, Permit, Policy, Purpose, Request};
-use rustix::buffer::spare_capacity;
-use rustix::net::{RecvFlags, SocketAddrAny};
+use rustix::net::RecvFlags;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
 use crate::error::{Error, ErrorCode};
+use crate::intake::receive_from;
 use crate::limits::Direction;
 use crate::network::Target;
 use crate::os;
@@ -20,9 +20,6 @@ use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
 use crate::wait::CROWD;
-
-/// What one receive makes room for at the most: more than any datagram has.
-pub(crate) const LONGEST: usize = 1024 * 1024;
 
 /// A datagram that came in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -354,23 +351,6 @@ pub(crate) fn receive(
         length,
         source: os::address(source)?,
     })
-}
-
-/// Receives up to `maximum` bytes, or as many as there is reason to make room
-/// for.
-pub(crate) fn receive_from(
-    socket: &socket2::Socket,
-    maximum: usize,
-    flags: RecvFlags,
-) -> io::Result<(Vec<u8>, usize, Option<SocketAddrAny>)> {
-    if maximum == 0 {
-        let nothing: &mut [u8] = &mut [];
-        let (_, length, source) = rustix::net::recvfrom(socket, nothing, flags)?;
-        return Ok((Vec::new(), length, source));
-    }
-    let mut data = Vec::with_capacity(maximum.min(LONGEST));
-    let (_, length, source) = rustix::net::recvfrom(socket, spare_capacity(&mut data), flags)?;
-    Ok((data, length, source))
 }
 
 /// Drops the next datagram. Where there is none, nothing is left to do.

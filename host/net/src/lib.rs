@@ -51,6 +51,7 @@ mod error;
 mod guest;
 mod hosts_file;
 mod inet;
+mod intake;
 mod limits;
 mod narrowing;
 mod network;

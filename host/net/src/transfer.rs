@@ -4,8 +4,9 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketType};
-use crate::datagram::{Datagram, receive_from};
+use crate::datagram::Datagram;
 use crate::error::{Error, ErrorCode};
+use crate::intake::receive_from;
 use crate::limits::Direction;
 use crate::ready::Ready;
 use crate::socket::Socket;
