@@ -1,0 +1,64 @@
+//! What the command says of a command line that is wrong, and of itself.
+
+use std::process::Command;
+
+use crate::server::{guest, serve};
+
+/// What it says that does not serve.
+#[track_caller]
+fn complaint(arguments: &[&str]) -> String {
+    let mut command = serve(arguments);
+    command.arg(guest("handler-faults"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    said
+}
+
+#[track_caller]
+fn check(arguments: &[&str], says: &str) {
+    let said = complaint(arguments);
+    assert!(said.contains(says), "{arguments:?}: {said}");
+}
+
+const LISTEN: [&str; 2] = ["--listen", "tcp://127.0.0.1:0"];
+
+#[test]
+fn what_is_no_number_or_size_is_told_what_is_one() {
+    for option in [
+        "--max-connections",
+        "--max-connections-per-peer",
+        "--workers",
+    ] {
+        for number in ["0", "many"] {
+            let arguments = [LISTEN[0], LISTEN[1], option, number];
+            check(&arguments, "give a number from 1 on");
+        }
+    }
+    let arguments = [LISTEN[0], LISTEN[1], "--memory", "16 megs"];
+    check(&arguments, "`64 MiB`");
+}
+
+#[test]
+fn a_variable_that_is_not_there_is_to_be_given_a_value() {
+    let said = complaint(&[LISTEN[0], LISTEN[1], "--env", "NOT_THERE"]);
+    let end = "give it a value: NOT_THERE=…\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
+#[test]
+fn the_help_is_of_a_handler() {
+    let output = serve(["--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("<HANDLER>"), "{help}");
+    assert!(help.contains("--socket <NAME=connect ENDPOINT>"), "{help}");
+    assert!(!help.contains("It listens"), "{help}");
+}
+
+#[test]
+fn the_version_is_of_the_command() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    let output = command.arg("--version").output().unwrap();
+    let version = String::from_utf8(output.stdout).unwrap();
+    assert!(version.starts_with("portcullis 0"), "{version}");
+}
