@@ -25,8 +25,9 @@ enum Place<'a> {
 
 /// Where a server listens.
 pub(crate) struct Listening {
-    /// For each socket, which `--listen` it is for, and its address.
-    places: Vec<(usize, SocketAddress)>,
+    /// For each socket, which `--listen` it is for, and where it is, as `--listen`
+    /// says it.
+    places: Vec<(usize, String)>,
     entries: Entries,
 }
 
@@ -46,7 +47,7 @@ impl Listening {
                 Place::Endpoint(endpoint) if descriptors.is_empty() => {
                     let address = server.listen(endpoint).await.with_context(context)?;
                     entries.note(&address, true);
-                    places.push((index, address));
+                    places.push((index, located(endpoint, &address)));
                     continue;
                 }
                 Place::Endpoint(_) => "",
@@ -65,7 +66,7 @@ impl Listening {
                 if let Place::Endpoint(_) = place {
                     entries.note(&address, false);
                 }
-                places.push((index, address));
+                places.push((index, located(&endpoint, &address)));
             }
         }
         for (_, address) in &places {
@@ -89,6 +90,20 @@ impl Listening {
         let descriptors = server.descriptors().await?;
         let names = self.places.iter().map(|(index, _)| name(*index));
         Ok(names.zip(descriptors).collect())
+    }
+}
+
+/// Where the socket of an endpoint is, with the endpoint's protocol.
+fn located(endpoint: &str, address: &SocketAddress) -> String {
+    let endpoint = endpoint.strip_prefix("listen ").unwrap_or(endpoint);
+    let protocol = endpoint.trim_start().split(':').next().unwrap_or_default();
+    let text = address.to_string();
+    match address {
+        SocketAddress::Inet(_) => format!("{protocol}://{text}"),
+        SocketAddress::Unix(_) => {
+            let name = text.strip_prefix("unix:").unwrap_or(&text);
+            format!("{protocol}:{name}")
+        }
     }
 }
 

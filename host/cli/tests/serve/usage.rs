@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use crate::server::{guest, serve};
+use tempfile::TempDir;
+
+use crate::server::{Server, guest, serve};
 
 /// What it says that does not serve.
 #[track_caller]
@@ -61,4 +63,27 @@ fn the_version_is_of_the_command() {
     let output = command.arg("--version").output().unwrap();
     let version = String::from_utf8(output.stdout).unwrap();
     assert!(version.starts_with("portcullis 0"), "{version}");
+}
+
+#[test]
+fn where_it_listens_is_told_as_listen_says_it() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut command = serve(["--listen", "tcp://127.0.0.1:0"]);
+    let unix = [
+        format!("unix:{}", path("app.sock")),
+        format!("unixgram:{}", path("gram.sock")),
+    ];
+    command
+        .args(["--listen", "udp://127.0.0.1:0"])
+        .args(["--listen", &unix[0], "--listen", &unix[1]])
+        .arg(guest("time-handler"));
+    let mut server = Server::start(command);
+    for protocol in ["tcp", "udp"] {
+        let at = server.says("listens at ");
+        assert!(at.starts_with(&format!("{protocol}://127.0.0.1:")), "{at}");
+    }
+    assert_eq!(server.says("listens at "), unix[0]);
+    assert_eq!(server.says("listens at "), unix[1]);
+    server.finish();
 }
