@@ -806,8 +806,7 @@ fn a_variable_that_is_not_set_is_named() {
             &guest("greeting-client"),
         ],
         2,
-        "error: --env NO_SUCH_VARIABLE: no such variable here; give it a value: NO_SUCH_VARIABLE=…: \
-         environment variable not found\n",
+        "error: --env NO_SUCH_VARIABLE: no such variable here; give it a value: NO_SUCH_VARIABLE=…\n",
     );
 }
 

@@ -127,6 +127,9 @@ impl fmt::Display for Listening {
 impl<'a> Place<'a> {
     fn parse(text: &'a str) -> Result<Self> {
         let (place, from) = text.split_once(' ').unwrap_or((text, ""));
+        if let "bind" | "connect" | "join" | "resolve" = place {
+            bail!("--listen takes where to listen, as in `tcp://127.0.0.1:8080`, and no `{place}`");
+        }
         if place == "systemd" {
             return Ok(Self::Passed { name: None, from });
         }

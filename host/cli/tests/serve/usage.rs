@@ -42,13 +42,6 @@ fn what_is_no_number_or_size_is_told_what_is_one() {
 }
 
 #[test]
-fn a_variable_that_is_not_there_is_to_be_given_a_value() {
-    let said = complaint(&[LISTEN[0], LISTEN[1], "--env", "NOT_THERE"]);
-    let end = "give it a value: NOT_THERE=…\n";
-    assert!(said.ends_with(end), "{said}");
-}
-
-#[test]
 fn the_help_is_of_a_handler() {
     let output = serve(["--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -86,4 +79,16 @@ fn where_it_listens_is_told_as_listen_says_it() {
     assert_eq!(server.says("listens at "), unix[0]);
     assert_eq!(server.says("listens at "), unix[1]);
     server.finish();
+}
+
+#[test]
+fn listen_takes_where_to_listen() {
+    check(
+        &["--listen", "connect tcp://127.0.0.1:80"],
+        "--listen takes where to listen",
+    );
+    check(
+        &["--listen", "http://127.0.0.1:17001"],
+        "`listen tcp://127.0.0.1:17001`",
+    );
 }
