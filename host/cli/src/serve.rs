@@ -5,6 +5,7 @@ mod entries;
 mod house;
 mod inherited;
 mod listening;
+mod obstacle;
 mod reload;
 mod restart;
 mod signals;

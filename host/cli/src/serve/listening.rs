@@ -8,6 +8,7 @@ use portcullis::{Server, SocketAddress, listens_at};
 
 use super::entries::Entries;
 use super::inherited::Inherited;
+use super::obstacle;
 use crate::complaints::say;
 
 /// What one `--listen` says.
@@ -45,7 +46,9 @@ impl Listening {
             let descriptors = place.descriptors(index, inherited).with_context(context)?;
             let from = match place {
                 Place::Endpoint(endpoint) if descriptors.is_empty() => {
-                    let address = server.listen(endpoint).await.with_context(context)?;
+                    let address = server.listen(endpoint).await;
+                    let address = address.map_err(|error| obstacle::told(endpoint, error));
+                    let address = address.with_context(context)?;
                     entries.note(&address, true);
                     places.push((index, located(endpoint, &address)));
                     continue;

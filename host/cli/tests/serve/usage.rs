@@ -1,10 +1,11 @@
 //! What the command says of a command line that is wrong, and of itself.
 
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::server::{Server, guest, serve};
+use crate::server::{Server, guest, serve, shown};
 
 /// What it says that does not serve.
 #[track_caller]
@@ -91,4 +92,19 @@ fn listen_takes_where_to_listen() {
         &["--listen", "http://127.0.0.1:17001"],
         "`listen tcp://127.0.0.1:17001`",
     );
+}
+
+#[test]
+fn what_is_in_the_way_of_a_path_is_told() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("nowhere/app.sock");
+    let nowhere = format!("unix:{}", shown(&nowhere));
+    check(
+        &["--listen", &nowhere],
+        "no such file: the folder is missing",
+    );
+    let stale = folder.path().join("app.sock");
+    drop(UnixListener::bind(&stale).unwrap());
+    let stale = format!("unix:{}", shown(&stale));
+    check(&["--listen", &stale], "address in use: there is a file");
 }
