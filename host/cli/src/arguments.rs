@@ -21,7 +21,12 @@ use crate::policy::arguments::PolicyCommand;
 /// Sockets for sandboxed WebAssembly components, granted one capability at a
 /// time.
 #[derive(Debug, Parser)]
-#[command(version, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(
+    name = "portcullis",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Arguments {
     /// Tell on standard error what the host does: `error`, `warn`, `info`, `debug`
     /// or `trace`, or levels by part, as in `portcullis_net=debug`.
@@ -142,13 +147,14 @@ pub(crate) struct GuestArguments {
     pub(crate) socket: Vec<String>,
 
     /// The component.
+    #[arg(index = 1)]
     pub(crate) program: PathBuf,
 
     /// What the program gets as its arguments: from the first on that is no option
     /// of this command, all that follows, options as well, but for what reads like an
     /// option of this command, which is an error. Behind `--` everything is for the
     /// program.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(index = 2, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
 }
 

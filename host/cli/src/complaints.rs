@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis::{Ending, Error, Log, Served, TurnedAway, Visit};
+use portcullis::{Ending, Error, Log, PolicyError, Served, TurnedAway, Visit};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -121,4 +121,13 @@ impl Log for Complaints {
 /// Tells the operator something, in a line.
 pub(crate) fn say(what: &str) {
     output::say(&format!("portcullis: {what}"));
+}
+
+/// Tells what went wrong, as the command does at its end.
+pub(crate) fn say_error(error: &anyhow::Error) {
+    match error.downcast_ref::<PolicyError>() {
+        // It begins with that itself.
+        Some(error) => output::say(&error.to_string()),
+        None => output::say(&format!("error: {error:#}")),
+    }
 }

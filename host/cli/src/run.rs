@@ -1,6 +1,6 @@
 //! `portcullis run`.
 
-use std::env;
+use std::env::{self, VarError};
 use std::fs;
 use std::future;
 use std::io::{self, Write};
@@ -202,12 +202,13 @@ pub(crate) fn surroundings(
 pub(crate) fn variables(arguments: &GuestArguments) -> Result<Vec<(String, String)>> {
     let variable = |variable: &String| match variable.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => {
-            let value = env::var(variable).with_context(|| {
-                format!("--env {variable}: no such variable here; give it a value: {variable}=…")
-            })?;
-            Ok((variable.clone(), value))
-        }
+        None => match env::var(variable) {
+            Ok(value) => Ok((variable.clone(), value)),
+            Err(VarError::NotPresent) => {
+                bail!("--env {variable}: no such variable here; give it a value: {variable}=…")
+            }
+            Err(error) => Err(error).with_context(|| format!("--env {variable}")),
+        },
     };
     arguments.env.iter().map(variable).collect()
 }

@@ -5,6 +5,7 @@ mod entries;
 mod house;
 mod inherited;
 mod listening;
+mod obstacle;
 mod reload;
 mod restart;
 mod signals;
@@ -17,7 +18,7 @@ use anyhow::Result;
 use portcullis::{ListenError, Server};
 
 use crate::arguments::ServeArguments;
-use crate::complaints::say;
+use crate::complaints::{say, say_error};
 use crate::exit::Exit;
 use crate::metrics::Stage;
 use crate::output;
@@ -132,7 +133,7 @@ fn not_begun(error: anyhow::Error) -> Result<Exit> {
     let cause = error.downcast_ref().and_then(ListenError::audit_failure);
     match cause {
         Some(_) => {
-            output::say(&format!("error: {error:#}"));
+            say_error(&error);
             Ok(Exit::Unaudited)
         }
         None => Err(error),
@@ -197,7 +198,7 @@ impl Operator<'_> {
             Err(error) => {
                 systemd::status(&self.listening.to_string());
                 say("cannot be taken over, and goes on as before");
-                output::say(&format!("error: {error:#}"));
+                say_error(&error);
                 false
             }
         }

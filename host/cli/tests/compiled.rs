@@ -84,7 +84,7 @@ fn a_compiled_handler_is_served_with_a_pool_and_without() {
         let mut said = String::new();
         let mut stderr = BufReader::new(server.stderr.take().unwrap());
         stderr.read_line(&mut said).unwrap();
-        let address = said.trim().strip_prefix("portcullis: listens at ");
+        let address = said.trim().strip_prefix("portcullis: listens at tcp://");
         let mut heard = String::new();
         if let Some(address) = address {
             let mut visitor = TcpStream::connect(address).unwrap();

@@ -64,7 +64,7 @@ fn start() -> (Server, SocketAddr) {
     let mut said = BufReader::new(process.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("portcullis: listens at ");
+    let address = line.trim().strip_prefix("portcullis: listens at tcp://");
     let address = address.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
     // What else it says is seen with the test's own.
     thread::spawn(move || {

@@ -40,6 +40,8 @@ pub(crate) enum Reason {
         "does not export `wasi:cli/run`, so it is not a program; build it as a binary, not as a library"
     )]
     NoMain,
+    #[error("is a handler, not a program: `portcullis serve` serves it")]
+    NoProgram,
     #[error("is not WebAssembly")]
     NotWasm,
     #[error(

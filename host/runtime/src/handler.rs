@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use wasmtime::component::InstancePre;
+
 use crate::bindings::datagram::DatagramServerPre;
 use crate::bindings::stream::StreamServerPre;
 use crate::component::{self, LoadError, Reason};
@@ -29,20 +31,18 @@ impl Handler {
     /// handlers.
     pub fn load(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
         component::load(engine, path, |instance| {
-            let handler = Self {
-                stream: StreamServerPre::new(instance.clone()).ok(),
-                datagram: DatagramServerPre::new(instance).ok(),
-                name: path.display().to_string().into(),
-            };
-            match handler {
-                Self {
-                    stream: None,
-                    datagram: None,
-                    ..
-                } => Err(Reason::NoHandler),
-                handler => Ok(handler),
-            }
+            Self::find(instance, path).ok_or(Reason::NoHandler)
         })
+    }
+
+    /// What a component exports of the contract's handlers; none if that is nothing.
+    pub(crate) fn find(instance: InstancePre<State>, path: &Path) -> Option<Self> {
+        let handler = Self {
+            stream: StreamServerPre::new(instance.clone()).ok(),
+            datagram: DatagramServerPre::new(instance).ok(),
+            name: path.display().to_string().into(),
+        };
+        (handler.serves_streams() || handler.serves_datagrams()).then_some(handler)
     }
 
     /// The file that it was read from.

@@ -61,6 +61,26 @@
 //! `examples/embed` in the repository is that as a program. Who has no store of
 //! their own to keep runs a [`Program`] on an [`Engine`].
 //!
+//! # A server
+//!
+//! What `portcullis serve` does is there for other programs: a [`Handler`] is the
+//! component, a [`Service`] what each of its instances may do and is given, and a
+//! [`Server`] listens, and runs an instance for each who comes, within [`Bounds`]; the
+//! documentation of [`Server`] has an example. Its dependencies are two:
+//!
+//! ```sh
+//! cargo add portcullis --path ../portcullis/host/runtime
+//! cargo add tokio --features macros,rt-multi-thread,signal,time
+//! ```
+//!
+//! The command adds what a process of its own has: it heeds signals (draining,
+//! reloading with [`Server::replace`], handing over with [`Server::descriptors`]), passes
+//! sockets of systemd on ([`Server::listen_from`]), counts for its metrics what a [`Log`]
+//! hears, and prints what handlers print. It sets aside the memory of all instances
+//! ([`EngineBuilder::pool`]) and ends connections on which nothing moves for 60 seconds
+//! ([`Bounds::idle_time`]); without it neither is done, and output goes nowhere unless
+//! [`Service::with_wasi`] says where.
+//!
 //! What is not here: decisions, which are made in `portcullis-policy`, and
 //! sockets, which are opened in `portcullis-net`.
 

@@ -12,6 +12,7 @@ use wasmtime_wasi::{I32Exit, WasiCtx};
 use crate::component::{self, LoadError, Reason};
 use crate::ctx::Ctx;
 use crate::engine::Engine;
+use crate::handler::Handler;
 use crate::state::State;
 
 /// A compiled program with all its imports found. Each run is an instance of
@@ -44,7 +45,11 @@ impl Program {
     /// neither WASI nor the contract, or has no `main`.
     pub fn load(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
         component::load(engine, path, |instance| {
-            let command = CommandPre::new(instance).map_err(|_| Reason::NoMain)?;
+            let command = CommandPre::new(instance.clone());
+            let command = command.map_err(|_| match Handler::find(instance, path) {
+                Some(_) => Reason::NoProgram,
+                None => Reason::NoMain,
+            })?;
             let name = path.display().to_string().into();
             Ok(Self { command, name })
         })

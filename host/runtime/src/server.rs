@@ -55,7 +55,11 @@ use service::{Duty, Generation};
 /// let handler = Handler::load(&Engine::new()?, Path::new("echo.wasm"))?;
 /// // What each instance may do besides serving: nothing.
 /// let service = Service::new(handler, Network::new(Policy::default()));
-/// let server = Server::new(service, Bounds::default(), ());
+/// // There may be more bounds one day, so they are changed rather than made.
+/// let mut bounds = Bounds::default();
+/// bounds.connections = 8;
+/// bounds.idle_time = Some(Duration::from_secs(60));
+/// let server = Server::new(service, bounds, ());
 /// let address = server.listen("tcp://127.0.0.1:0 from loopback").await?;
 /// println!("serving at {address}");
 /// tokio::signal::ctrl_c().await?;

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -22,12 +23,19 @@ use crate::metrics::MetricsAddress;
 /// take over. Exits with 0, and with 1 if connections had to be dropped at the end.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: portcullis serve handler.wasm --listen tcp://127.0.0.1:8080")]
+#[command(mut_arg("program", |program| program.value_name("HANDLER")))]
+#[command(mut_arg("socket", |socket| {
+    socket
+        .value_name("NAME=connect ENDPOINT")
+        .help("Connect a socket for each instance, which then needs no grant for it")
+        .long_help(SOCKET)
+}))]
 pub(crate) struct ServeArguments {
     /// The handler, and what it is given.
     #[command(flatten)]
     pub(crate) guest: GuestArguments,
 
-    /// Listen there: `tcp://127.0.0.1:8080`, `tcp://*:80 from private`,
+    /// Listen there, and at each other that is given: `tcp://127.0.0.1:8080`, `tcp://*:80 from private`,
     /// `udp://127.0.0.1:5353`, `unix:/run/app.sock`; at sockets that systemd
     /// passes, `systemd` or by name `systemd:web from private`; at a socket that is
     /// open, `fd:3`.
@@ -37,7 +45,7 @@ pub(crate) struct ServeArguments {
     pub(crate) listen: Vec<String>,
 
     /// How many threads serve; as many as there are processors, unless it is said.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = number::<NonZero<usize>>)]
     pub(crate) workers: Option<NonZero<usize>>,
 
     /// How long whoever has come is served after SIGTERM, before they are dropped.
@@ -74,12 +82,19 @@ pub(crate) struct ServeArguments {
     pub(crate) bounds: BoundArguments,
 }
 
+/// What `--socket` is for a handler.
+const SOCKET: &str = "\
+Connect a socket for each instance, which then needs no grant for it.
+
+The handler finds it by its name: `db=connect tcp://db.internal:5432`, \
+`cache=connect unix:/run/cache.sock`.";
+
 /// Bounds of a server.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Bounds")]
 pub(crate) struct BoundArguments {
     /// How many are served at once.
-    #[arg(long, value_name = "NUMBER", default_value = "1024")]
+    #[arg(long, value_name = "NUMBER", default_value = "1024", value_parser = number::<NonZero<u32>>)]
     max_connections: NonZero<u32>,
 
     /// What becomes of those who come when as many are served: they wait in the
@@ -89,11 +104,11 @@ pub(crate) struct BoundArguments {
 
     /// How many connections one address may have at once; of IPv6, one network of
     /// 64 bits.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = number::<NonZero<u32>>)]
     max_connections_per_peer: Option<NonZero<u32>>,
 
     /// How much memory an instance may have.
-    #[arg(long, value_name = "SIZE", default_value = "64 MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "64 MiB", value_parser = size)]
     memory: ByteSize,
 
     /// How many sockets an instance may have open at once beside its connection.
@@ -156,6 +171,16 @@ impl BoundArguments {
         bounds.reuse = self.connections_per_instance;
         bounds
     }
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    let number = text.parse();
+    number.map_err(|_| "give a number from 1 on".to_owned())
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    let size = text.parse();
+    size.map_err(|_| "give a number of bytes, or of `KiB`, `MiB` or `GiB`: `64 MiB`".to_owned())
 }
 
 fn reuse(text: &str) -> Result<Reuse, String> {

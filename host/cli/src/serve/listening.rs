@@ -8,6 +8,7 @@ use portcullis::{Server, SocketAddress, listens_at};
 
 use super::entries::Entries;
 use super::inherited::Inherited;
+use super::obstacle;
 use crate::complaints::say;
 
 /// What one `--listen` says.
@@ -25,8 +26,9 @@ enum Place<'a> {
 
 /// Where a server listens.
 pub(crate) struct Listening {
-    /// For each socket, which `--listen` it is for, and its address.
-    places: Vec<(usize, SocketAddress)>,
+    /// For each socket, which `--listen` it is for, and where it is, as `--listen`
+    /// says it.
+    places: Vec<(usize, String)>,
     entries: Entries,
 }
 
@@ -44,9 +46,11 @@ impl Listening {
             let descriptors = place.descriptors(index, inherited).with_context(context)?;
             let from = match place {
                 Place::Endpoint(endpoint) if descriptors.is_empty() => {
-                    let address = server.listen(endpoint).await.with_context(context)?;
+                    let address = server.listen(endpoint).await;
+                    let address = address.map_err(|error| obstacle::told(endpoint, error));
+                    let address = address.with_context(context)?;
                     entries.note(&address, true);
-                    places.push((index, address));
+                    places.push((index, located(endpoint, &address)));
                     continue;
                 }
                 Place::Endpoint(_) => "",
@@ -65,7 +69,7 @@ impl Listening {
                 if let Place::Endpoint(_) = place {
                     entries.note(&address, false);
                 }
-                places.push((index, address));
+                places.push((index, located(&endpoint, &address)));
             }
         }
         for (_, address) in &places {
@@ -92,6 +96,20 @@ impl Listening {
     }
 }
 
+/// Where the socket of an endpoint is, with the endpoint's protocol.
+fn located(endpoint: &str, address: &SocketAddress) -> String {
+    let endpoint = endpoint.strip_prefix("listen ").unwrap_or(endpoint);
+    let protocol = endpoint.trim_start().split(':').next().unwrap_or_default();
+    let text = address.to_string();
+    match address {
+        SocketAddress::Inet(_) => format!("{protocol}://{text}"),
+        SocketAddress::Unix(_) => {
+            let name = text.strip_prefix("unix:").unwrap_or(&text);
+            format!("{protocol}:{name}")
+        }
+    }
+}
+
 /// What a successor knows the sockets of a `--listen` by.
 fn name(index: usize) -> String {
     format!("listen={index}")
@@ -112,6 +130,9 @@ impl fmt::Display for Listening {
 impl<'a> Place<'a> {
     fn parse(text: &'a str) -> Result<Self> {
         let (place, from) = text.split_once(' ').unwrap_or((text, ""));
+        if let "bind" | "connect" | "join" | "resolve" = place {
+            bail!("--listen takes where to listen, as in `tcp://127.0.0.1:8080`, and no `{place}`");
+        }
         if place == "systemd" {
             return Ok(Self::Passed { name: None, from });
         }

@@ -7,8 +7,7 @@ use portcullis::{AuditLog, Server};
 use super::house::House;
 use super::listening::Listening;
 use super::systemd;
-use crate::complaints::say;
-use crate::output;
+use crate::complaints::{say, say_error};
 
 /// Opens the audit log anew, for whoever has renamed it, and serves with what it
 /// reads anew; else says why not, and all is as it was.
@@ -24,7 +23,7 @@ pub(crate) async fn reload(house: &Arc<House>, server: &Server, listening: &List
         Ok(()) => say("serves with what it read anew"),
         Err(error) => {
             say("cannot serve with what it read anew, and goes on as before");
-            output::say(&format!("error: {error:#}"));
+            say_error(&error);
         }
     }
     systemd::ready(&listening.to_string());

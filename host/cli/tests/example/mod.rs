@@ -153,7 +153,9 @@ impl Example {
         let mut running = self.start();
         let listens = running.complaints().take(count).map(|line| {
             let address = line.strip_prefix("portcullis: listens at ");
-            address.unwrap_or_else(|| panic!("{line}")).to_owned()
+            let address = address.unwrap_or_else(|| panic!("{line}"));
+            let bare = address.split_once("://").map_or(address, |(_, bare)| bare);
+            bare.to_owned()
         });
         let addresses = listens.collect();
         (running, addresses)

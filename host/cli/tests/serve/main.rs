@@ -19,3 +19,4 @@ mod restart;
 mod server;
 mod sockets;
 mod systemd;
+mod usage;

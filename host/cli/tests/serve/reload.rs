@@ -106,6 +106,7 @@ fn what_cannot_be_served_with_is_refused_and_the_old_serves_on() {
     let refused = |house: &mut House, why: &str| {
         let error = house.server.fail_to_reload();
         let said = format!("{error}\n");
+        assert!(!said.starts_with("error"), "{said}");
         assert!(said.contains(why), "{why}: {said}");
         assert!(echoes(&early), "{why}");
         assert_eq!(obeyed(house.address, "state"), "1", "{why}");

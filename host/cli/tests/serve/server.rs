@@ -123,7 +123,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn address(&mut self) -> SocketAddr {
         let address = self.says("listens at ");
-        address.parse().unwrap()
+        address.split_once("://").unwrap().1.parse().unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -35,7 +35,7 @@ fn sockets_are_found_by_their_names() {
     let six = server.address();
     assert!(six.is_ipv6());
     let name = server.says("listens at ");
-    assert!(name.ends_with("app.sock"), "{name}");
+    assert_eq!(name, format!("unix:{}", shown(&path)));
     let web = server.address();
     assert_eq!(obeyed(six, "state"), "1");
     let visitor = UnixStream::connect(&path).unwrap();
@@ -241,7 +241,7 @@ fn a_service_manager_is_told_from_the_beginning_to_the_end() {
     let address = server.address();
     let ready = manager.hears();
     assert_eq!(ready["READY"], "1");
-    assert_eq!(ready["STATUS"], format!("serves at {address}"));
+    assert_eq!(ready["STATUS"], format!("serves at tcp://{address}"));
     server.reload();
     let reloading = manager.hears();
     assert_eq!(reloading["RELOADING"], "1");

@@ -73,7 +73,8 @@ impl Server {
         let at = told
             .iter()
             .filter_map(|line| line.strip_prefix("portcullis: listens at "));
-        at.map(|address| address.parse().unwrap()).collect()
+        at.map(|address| address.split_once("://").unwrap().1.parse().unwrap())
+            .collect()
     }
 
     /// The first address that it listens at.

@@ -143,12 +143,21 @@ fn second_endpoint(
             .error("a grant has one endpoint")
             .hint("write a grant for each");
     }
-    let host = url.text.split(['/', ':']).next().unwrap_or_default();
+    let port = url_port(rest.text).unwrap_or(443);
     rest.error("a grant takes no URL").hint(format!(
-        "did you mean `{verb} {protocol}://{}:{}`?",
-        Quoted(host),
-        url_port(rest.text).unwrap_or(443),
+        "did you mean `{verb} {protocol}://{}`?",
+        Quoted(&url_endpoint(url.text, port)),
     ))
+}
+
+/// Host and port of what follows the `://` of a URL, with this port if it says none.
+fn url_endpoint(url: &str, port: u16) -> String {
+    let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, given) = match authority.rsplit_once(':') {
+        Some(parts) if !authority.ends_with(']') => parts,
+        Some(_) | None => (authority, ""),
+    };
+    format!("{host}:{}", given.parse().unwrap_or(port))
 }
 
 /// The port of a URL, by how it starts.
@@ -194,10 +203,9 @@ fn unknown_protocol(verb: Verb, protocol: Fragment<'_>, rest: Fragment<'_>) -> G
     let Some(port) = url_port(protocol.text) else {
         return unknown(protocol);
     };
-    let host = rest.text.split(['/', ':']).next().unwrap_or_default();
     unknown(protocol).hint(format!(
-        "a grant takes no URL; did you mean `{verb} tcp://{}:{port}`?",
-        Quoted(host)
+        "a grant takes no URL; did you mean `{verb} tcp://{}`?",
+        Quoted(&url_endpoint(rest.text, port))
     ))
 }
 

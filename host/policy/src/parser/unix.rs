@@ -96,26 +96,13 @@ fn path(kind: UnixKind, text: Fragment<'_>, stars: &str) -> Result<UnixName, Gra
             .error(error.to_string())
             .suggest(meant("/*").map(|meant| format!("every path in the folder is {meant}"))),
         Err(error @ UnixNameError::Parent) => text.error(error.to_string()).suggest(did_you_mean()),
-        Err(error @ UnixNameError::Relative) => text
-            .error(error.to_string())
-            .suggest(absolute(&bytes).and(did_you_mean()))
-            .suggest(Some(format!(
-                "write it from the root on, as in `{kind}:/run/app.sock`"
-            ))),
+        Err(error @ UnixNameError::Relative) => text.error(error.to_string()).hint(format!(
+            "write it from the root on, as in `{kind}:/run/app.sock`"
+        )),
         Err(error @ (UnixNameError::Empty | UnixNameError::Nul | UnixNameError::TooLong)) => {
             text.error(error.to_string())
         }
     })
-}
-
-/// Whether a relative path starts as absolute ones do: likely its slash is all
-/// that is missing.
-fn absolute(path: &[u8]) -> Option<()> {
-    let first = path.split(|byte| *byte == b'/').next()?;
-    let folders: [&[u8]; 8] = [
-        b"dev", b"home", b"opt", b"run", b"srv", b"tmp", b"usr", b"var",
-    ];
-    (first.len() < path.len() && folders.contains(&first)).then_some(())
 }
 
 /// The canonical path that was likely meant, as far as text can tell; none if

@@ -93,6 +93,26 @@ fn endpoints_say_what_is_missing() {
         "https",
         "unknown protocol `https`; a grant takes no URL; did you mean `connect tcp://a.b:443`?",
     );
+    for (url, endpoint) in [
+        ("http://127.0.0.1:17001", "127.0.0.1:17001"),
+        ("https://a.b:8443/path:1", "a.b:8443"),
+        ("https://a.b:https/path", "a.b:443"),
+        ("https://a.b?c:1", "a.b:443"),
+        ("ws://[::1]/", "[::1]:80"),
+        ("wss://[::1]:8443", "[::1]:8443"),
+    ] {
+        let (protocol, _) = url.split_once(':').unwrap();
+        mistake(
+            &format!("listen {url}"),
+            protocol,
+            &format!(
+                "unknown protocol `{protocol}`; a grant takes no URL; \
+                 did you mean `listen tcp://{endpoint}`?"
+            ),
+        );
+        let twice = format!("a grant takes no URL; did you mean `connect tcp://{endpoint}`?");
+        mistake(&format!("connect tcp://{url}"), url, &twice);
+    }
     mistake(
         "connect tpc://a.b:1",
         "tpc",
@@ -418,11 +438,6 @@ fn unix_paths_are_written_in_their_canonical_form() {
         "a path to a unix socket goes through no `..`",
     );
     mistake(
-        "connect unix:run/app.sock",
-        "run/app.sock",
-        "the path is not absolute; did you mean `unix:/run/app.sock`?",
-    );
-    mistake(
         "listen unix:/run/app/",
         "/run/app/",
         "the path ends like that of a folder; every path in the folder is `unix:/run/app/*`",
@@ -454,6 +469,8 @@ fn relative_paths_are_not_guessed_at() {
         "~/foo.sock",
         "app/foo.sock",
         "run",
+        "run/foo.sock",
+        "tmp/foo.sock",
     ] {
         mistake(
             &format!("connect unix:{path}"),

@@ -15,7 +15,7 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// It has nobody to serve any more when it is told to end.
 const END_LIMIT: Duration = Duration::from_secs(60);
 
-const LISTENS: &str = "portcullis: listens at ";
+const LISTENS: &str = "portcullis: listens at tcp://";
 const RELOADED: &str = "portcullis: serves with what it read anew";
 const NOT_RELOADED: &str = "portcullis: cannot serve with what it read anew";
 
