@@ -234,7 +234,9 @@ fn a_log_is_rotated_under_load_without_the_loss_of_a_line() {
     assert!(child.wait().unwrap().success(), "{rest}");
     let rotated = (0..rotations).map(path).chain([log.clone()]);
     let files: Vec<Vec<Line>> = rotated.map(|path| read(&path)).collect();
-    assert!(files.len() > 3 && files.iter().all(|lines| lines.len() > 10));
+    // On a busy machine a hang-up may be heard just before the next.
+    let long = files.iter().filter(|lines| lines.len() > 10);
+    assert!(long.count() > 2, "{rotations} rotations");
     let lines = files.concat();
     has_no_gap(&lines);
     let count = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
