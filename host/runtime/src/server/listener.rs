@@ -95,7 +95,7 @@ impl Listener {
         socket.set_timeout(Some(Duration::ZERO));
         let (mut open, mut count) = (Some(socket), 0);
         while let Some(socket) = open.take() {
-            let (waiting, left) = take::<A>(&gate, &socket, crew, &mut phases).await;
+            let (waiting, left) = take::<A>(&gate, &socket, crew).await;
             match left {
                 // Who comes now finds nobody, rather than a queue that nobody looks
                 // at.
@@ -131,20 +131,10 @@ impl Listener {
 }
 
 /// Takes all who are in the queue, without waiting for others.
-async fn take<A: Arrival>(
-    gate: &Gate,
-    socket: &Socket,
-    crew: &Crew<A::Server>,
-    phases: &mut Phases,
-) -> (Vec<A>, Left) {
+async fn take<A: Arrival>(gate: &Gate, socket: &Socket, crew: &Crew<A::Server>) -> (Vec<A>, Left) {
     let mut waiting = Vec::new();
     for _ in 0..LAST {
-        let is_there = tokio::select! {
-            biased;
-            is_there = socket.has_arrival() => is_there,
-            () = phases.end() => return (waiting, Left::Somebody),
-        };
-        match is_there {
+        match socket.has_arrival() {
             Ok(true) => {}
             Ok(false) => return (waiting, Left::Nobody),
             Err(error) => return (waiting, Left::Failed(error)),
