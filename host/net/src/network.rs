@@ -15,7 +15,7 @@ use crate::audit::{Audit, AuditFailure, Event, LookedUp, Opened, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
-use crate::limits::{Budget, Usage, descriptors};
+use crate::limits::{Budget, Limit, Usage, descriptors};
 use crate::narrowing::Narrowing;
 use crate::os;
 use crate::record::{Record, is_denied, objection};
@@ -109,7 +109,7 @@ impl Network {
     }
 
     /// How much may be used here: the limits of the policy, and those beside it.
-    pub fn limits(&self) -> Limits {
+    fn limits(&self) -> Limits {
         let limits = self.policy.limits().and(self.limits);
         match self.is_of_listeners {
             true => limits.of_connections(),
@@ -217,6 +217,26 @@ impl Network {
             },
             false => self,
         }
+    }
+
+    /// Fails where so many bytes are more than the guest may receive: for what the host
+    /// hands it through no socket of its own.
+    ///
+    /// # Errors
+    ///
+    /// `limit-exceeded`, by `bytes-received`.
+    pub fn may_be_handed(&self, bytes: u64) -> Result<(), Error> {
+        let limit = self.limits().bytes_received;
+        within(limit, bytes, Limit::BytesReceived)
+    }
+
+    /// The same for what it hands back, and may send.
+    ///
+    /// # Errors
+    ///
+    /// `limit-exceeded`, by `bytes-sent`.
+    pub fn may_hand_back(&self, bytes: u64) -> Result<(), Error> {
+        within(self.limits().bytes_sent, bytes, Limit::BytesSent)
     }
 
     /// Who is asked for grants.
@@ -464,6 +484,13 @@ impl Network {
             }
         }
         verdict
+    }
+}
+
+fn within(limit: Option<u64>, bytes: u64, reached: fn(u64) -> Limit) -> Result<(), Error> {
+    match limit {
+        Some(limit) if bytes > limit => Err(reached(limit).error()),
+        Some(_) | None => Ok(()),
     }
 }
 

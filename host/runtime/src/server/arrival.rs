@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_net::{self as net, Error, ErrorCode, ReceiveOptions, Socket, SocketAddress};
+use portcullis_net::{self as net, Error, ReceiveOptions, Socket, SocketAddress};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::crew::{Crew, Export, Instance};
@@ -112,18 +112,6 @@ impl Arrival for Connection {
     }
 }
 
-/// Holds what an instance is handed, or hands back, against a limit of its policy: it
-/// goes through no socket of its own.
-fn within(name: &str, limit: Option<u64>, bytes: u64) -> Result<(), Error> {
-    match limit {
-        Some(limit) if bytes > limit => Err(Error::new(
-            ErrorCode::LimitExceeded,
-            format!("limit reached: {name} = {limit}"),
-        )),
-        Some(_) | None => Ok(()),
-    }
-}
-
 /// A datagram, and the socket that it came to.
 pub(crate) struct Datagram {
     number: u64,
@@ -170,15 +158,15 @@ impl Arrival for Datagram {
         let crew = Arc::clone(crew);
         gate.spawn(number, source.clone(), async move {
             let instance = crew.instance(number);
-            let limits = instance.network().limits();
-            if let Err(error) = within("bytes-received", limits.bytes_received, length(&data)) {
+            let network = instance.network().clone();
+            if let Err(error) = network.may_be_handed(length(&data)) {
                 return turn.fail(error);
             }
             let mut late = pin!(turn.late());
             let serve = turn.serve(&crew, instance, (data, source), late.as_mut());
             let Some(answers) = serve.await else { return };
             let bytes = answers.iter().map(|answer| length(answer)).sum();
-            match within("bytes-sent", limits.bytes_sent, bytes) {
+            match network.may_hand_back(bytes) {
                 Ok(()) => turn.answer(answers, &socket, late).await,
                 Err(error) => turn.fail(error),
             }
