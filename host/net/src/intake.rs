@@ -46,7 +46,9 @@ pub(crate) fn receive_from(
             let mut data = Vec::with_capacity(maximum.min(LONGEST));
             let (_, length, source) =
                 rustix::net::recvfrom(socket, spare_capacity(&mut data), flags)?;
-            IS_MUCH.set(data.len() > SMALL);
+            if maximum >= SMALL {
+                IS_MUCH.set(data.len() > SMALL);
+            }
             Ok((data, length, source))
         }
     }
