@@ -48,9 +48,7 @@ impl Memory {
     pub(crate) fn used(&self) -> usize {
         self.used
     }
-}
 
-impl Memory {
     /// Lets something grow, from so many bytes to so many, if there is room.
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let used = self.used.saturating_add(desired.saturating_sub(current));
