@@ -424,6 +424,38 @@ impl Nobody {
     }
 }
 
+/// Somebody who connects to a server that may turn them away at once. The reset can
+/// come while they connect, and does on a busy machine: they go ahead, and hear of
+/// it when they read or write.
+#[track_caller]
+pub fn visit(server: SocketAddr) -> TcpStream {
+    connecting(new_stream(server), server)
+}
+
+/// The same from an address of loopback.
+#[track_caller]
+pub fn visit_from(source: [u8; 4], server: SocketAddr) -> TcpStream {
+    let socket = new_stream(server);
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    connecting(socket, server)
+}
+
+fn new_stream(server: SocketAddr) -> Socket {
+    Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap()
+}
+
+#[track_caller]
+fn connecting(socket: Socket, server: SocketAddr) -> TcpStream {
+    socket.set_nonblocking(true).unwrap();
+    if let Err(error) = socket.connect(&server.into()) {
+        assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS));
+    }
+    socket.set_nonblocking(false).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
 /// A listener whose queue is full, so that a connect waits, and what fills it.
 pub fn busy() -> (TcpListener, TcpStream) {
     busy_at("127.0.0.1:0".parse().unwrap())

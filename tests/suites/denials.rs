@@ -7,10 +7,12 @@
 )]
 
 use std::io::{ErrorKind, Read};
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener};
 
 use portcullis::{Name, Outcome, Policy, TableResolver};
-use portcullis_tests::{Finished, Guest, Nobody, assert_every_behaviour_is_driven, greeter};
+use portcullis_tests::{
+    Finished, Guest, Nobody, assert_every_behaviour_is_driven, greeter, visit, visit_from,
+};
 
 /// Runs a behaviour that prints what it was told, and checks that and the
 /// operator's report.
@@ -242,24 +244,13 @@ fn accept_admits_only_the_granted_peer() {
         .allow("listen tcp://127.0.0.1:0 from 127.0.0.2")
         .start();
     let address = guest.address();
-    let mut stranger = TcpStream::connect(address).unwrap();
+    let mut stranger = visit(address);
     let end = stranger.read(&mut [0; 8]).unwrap_err();
     assert_eq!(end.kind(), ErrorKind::ConnectionReset);
 
-    let friend = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    friend
-        .bind(
-            &"127.0.0.2:0"
-                .parse::<std::net::SocketAddr>()
-                .unwrap()
-                .into(),
-        )
-        .unwrap();
-    friend.connect(&address.into()).unwrap();
     let mut welcome = String::new();
-    TcpStream::from(friend)
-        .read_to_string(&mut welcome)
-        .unwrap();
+    let mut friend = visit_from([127, 0, 0, 2], address);
+    friend.read_to_string(&mut welcome).unwrap();
     assert_eq!(welcome, "welcome");
 
     let Finished {

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use portcullis::Policy;
-use portcullis_tests::{Guest, PATIENCE, assert_every_behaviour_is_driven};
+use portcullis_tests::{Guest, PATIENCE, assert_every_behaviour_is_driven, visit};
 
 /// A guest that may do what it wants on loopback, within limits.
 fn guest(behaviour: &str, limits: &str) -> Guest {
@@ -62,7 +62,6 @@ fn a_guest_goes_on_when_it_has_closed_a_connection() {
 
 /// Whether a visitor is greeted, rather than turned away.
 fn is_greeted(visitor: &mut TcpStream) -> bool {
-    visitor.set_read_timeout(Some(PATIENCE)).unwrap();
     match visitor.read(&mut [0; 1]) {
         Ok(count) => count == 1,
         Err(error) => {
@@ -76,17 +75,17 @@ fn is_greeted(visitor: &mut TcpStream) -> bool {
 fn a_server_outlives_a_crowd() {
     let guest = guest("serve", "connections = 4").argument(6).start();
     let address = guest.address();
-    let mut visitors = [(); 4].map(|()| TcpStream::connect(address).unwrap());
+    let mut visitors = [(); 4].map(|()| visit(address));
     assert!(visitors.iter_mut().all(is_greeted));
     for _ in 0..20 {
-        let mut late = TcpStream::connect(address).unwrap();
+        let mut late = visit(address);
         assert!(!is_greeted(&mut late));
     }
     let [_third, _fourth, leaving @ ..] = visitors;
     drop(leaving);
     let mut greeted = Vec::new();
     while greeted.len() < 2 {
-        let mut visitor = TcpStream::connect(address).unwrap();
+        let mut visitor = visit(address);
         if is_greeted(&mut visitor) {
             greeted.push(visitor);
         }
@@ -103,7 +102,7 @@ fn a_flood_is_thinned() {
     let (mut greeted, mut turned_away) = (Vec::new(), 0);
     let begin = Instant::now();
     while greeted.len() < 4 {
-        let mut visitor = TcpStream::connect(address).unwrap();
+        let mut visitor = visit(address);
         if is_greeted(&mut visitor) {
             greeted.push(visitor);
         } else {

@@ -6,10 +6,11 @@
 )]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 
-use portcullis_tests::{Guest, Nobody, PATIENCE, Peer, assert_every_behaviour_is_driven};
-use socket2::{Domain, Socket, Type};
+use portcullis_tests::{
+    Guest, Nobody, PATIENCE, Peer, assert_every_behaviour_is_driven, visit_from,
+};
 
 fn guest(behaviour: &str) -> Guest {
     Guest::new("preopens", behaviour)
@@ -76,10 +77,7 @@ fn who_may_not_come_in_does_not_make_it_ready() {
     let guest = guest("polled")
         .socket("web", "tcp://127.0.0.1:0 from 127.0.0.1")
         .start();
-    let outside = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let source: SocketAddr = ([127, 0, 0, 2], 0).into();
-    outside.bind(&source.into()).unwrap();
-    outside.connect(&guest.address().into()).unwrap();
+    let _outside = visit_from([127, 0, 0, 2], guest.address());
     let inside = TcpStream::connect(guest.address()).unwrap();
     let output = guest.succeed();
     let peer = format!("{}\n", inside.local_addr().unwrap());

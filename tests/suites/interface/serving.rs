@@ -223,13 +223,7 @@ fn row_socketserver_verify_request() {
         .allow("listen tcp://127.0.0.1:0 from 127.0.0.2/31")
         .start();
     let address = running.address();
-    let visit_from = |source: [u8; 4]| {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
-        let socket = socket.unwrap();
-        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
-        socket.connect(&address.into()).unwrap();
-        TcpStream::from(socket)
-    };
+    let visit_from = |source| portcullis_tests::visit_from(source, address);
     // The policy turns the first away, the guest the second.
     let mut stranger = visit_from([127, 0, 0, 4]);
     stranger.read(&mut [0; 1]).unwrap_err();

@@ -94,7 +94,7 @@ fn a_peer_has_as_many_connections_as_it_may_have() {
     house.visit("state").expect_reset();
     house.expect_turned_away(TurnedAway::TooManyOfPeer);
     // Others are served.
-    let other = house.visit_from([127, 0, 0, 2], "state").unwrap();
+    let other = house.visit_from([127, 0, 0, 2], "state");
     assert_eq!(other.answer().unwrap(), "1\n");
     house.expect("finished");
     first.iter_mut().for_each(|visitor| visitor.echo());

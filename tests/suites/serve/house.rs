@@ -11,8 +11,7 @@ use portcullis::{
     Audit, Bounds, Denied, Engine, Error, Event, Handler, ListenError, Log, Network, Policy,
     Refused, Served, Server, Service, SocketAddress, TableResolver, TurnedAway, Visit,
 };
-use portcullis_tests::{ENGINE, PATIENCE, component};
-use socket2::{Domain, Socket, Type};
+use portcullis_tests::{ENGINE, PATIENCE, component, visit, visit_from};
 use tokio::runtime::Runtime;
 
 /// How many threads serve: few, so that it is soon seen where one is kept from
@@ -162,20 +161,17 @@ impl House {
 
     /// Visits with an order.
     pub(crate) fn visit(&self, order: &str) -> Visitor {
-        Visitor::over(TcpStream::connect(self.address).unwrap(), order)
+        Visitor::over(visit(self.address), order)
     }
 
     /// Visits without a word.
     pub(crate) fn listen_to(&self) -> Visitor {
-        Visitor::silent(TcpStream::connect(self.address).unwrap())
+        Visitor::silent(visit(self.address))
     }
 
     /// Visits from an address of loopback.
-    pub(crate) fn visit_from(&self, address: [u8; 4], order: &str) -> io::Result<Visitor> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((address, 0)).into())?;
-        socket.connect(&self.address.into())?;
-        Ok(Visitor::over(socket.into(), order))
+    pub(crate) fn visit_from(&self, address: [u8; 4], order: &str) -> Visitor {
+        Visitor::over(visit_from(address, self.address), order)
     }
 
     /// What a visitor hears who has an order, which has to be obeyed.

@@ -5,11 +5,12 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use portcullis_tests::visit_from;
 use tempfile::TempDir;
 
 use crate::server::{
     Server, answer, echoes, echoing, guest, is_let_in, obeyed, order, serve, shown, visitor,
-    visitor_from, write_policy,
+    write_policy,
 };
 
 /// A server whose policy, ceiling and handler are in a folder.
@@ -156,18 +157,18 @@ fn a_deny_or_a_ceiling_keeps_peers_out_who_could_come_before() {
     ] {
         let mut house = House::new("", &[]);
         let address = house.address;
-        let early = visitor_from("127.0.0.2", address);
+        let early = visit_from([127, 0, 0, 2], address);
         order(&early, "echo");
         assert!(echoes(&early), "{file}");
         house.write(file, text);
         house.server.reload();
-        assert!(!is_let_in("127.0.0.2", address), "{file}");
-        assert!(is_let_in("127.0.0.1", address), "{file}");
-        assert!(is_let_in("127.0.0.3", address), "{file}");
+        assert!(!is_let_in([127, 0, 0, 2], address), "{file}");
+        assert!(is_let_in([127, 0, 0, 1], address), "{file}");
+        assert!(is_let_in([127, 0, 0, 3], address), "{file}");
         assert!(echoes(&early), "it lasts as it began: {file}");
         house.write(file, before);
         house.server.reload();
-        assert!(is_let_in("127.0.0.2", address), "{file}");
+        assert!(is_let_in([127, 0, 0, 2], address), "{file}");
         drop(early);
         house.server.finish();
     }
@@ -177,8 +178,8 @@ fn a_deny_or_a_ceiling_keeps_peers_out_who_could_come_before() {
 fn whoever_would_not_be_let_in_any_more_can_be_dropped() {
     let mut house = House::new("", &["--drop-denied"]);
     let address = house.address;
-    let mut denied = visitor_from("127.0.0.2", address);
-    let allowed = visitor_from("127.0.0.3", address);
+    let mut denied = visit_from([127, 0, 0, 2], address);
+    let allowed = visit_from([127, 0, 0, 3], address);
     for visitor in [&denied, &allowed] {
         order(visitor, "echo");
         assert!(echoes(visitor));
@@ -208,11 +209,11 @@ fn a_grant_to_listen_in_the_policy_does_not_widen_a_listener() {
         .arg(guest("handler-faults"));
     let mut server = Server::start(command);
     let address = server.address();
-    assert!(!is_let_in("127.0.0.1", address));
-    assert!(is_let_in("127.0.0.3", address));
+    assert!(!is_let_in([127, 0, 0, 1], address));
+    assert!(is_let_in([127, 0, 0, 3], address));
     write_policy(&policy, "allow = [\"listen tcp://*:*\"]\n");
     server.reload();
-    assert!(!is_let_in("127.0.0.1", address));
-    assert!(is_let_in("127.0.0.3", address));
+    assert!(!is_let_in([127, 0, 0, 1], address));
+    assert!(is_let_in([127, 0, 0, 3], address));
     server.finish();
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -10,8 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
-use portcullis_tests::{PATIENCE, component};
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use portcullis_tests::{PATIENCE, component, visit_from};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A server, which is ended with the test.
@@ -206,33 +205,16 @@ fn pid(process: u32) -> Pid {
 
 /// Somebody who has connected.
 pub(crate) fn visitor(address: SocketAddr) -> TcpStream {
-    patient(TcpStream::connect(address).unwrap())
-}
-
-/// Somebody who has connected from an address of loopback.
-pub(crate) fn visitor_from(source: &str, address: SocketAddr) -> TcpStream {
-    try_visitor_from(source, address).unwrap()
-}
-
-fn try_visitor_from(source: &str, address: SocketAddr) -> io::Result<TcpStream> {
-    let visitor = socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    let source: SocketAddr = format!("{source}:0").parse().unwrap();
-    bind(&visitor, &source)?;
-    connect(&visitor, &address)?;
-    Ok(patient(visitor.into()))
-}
-
-/// Whether a visitor from there is served. Who is not may be reset before they know
-/// that they are connected.
-pub(crate) fn is_let_in(source: &str, address: SocketAddr) -> bool {
-    try_visitor_from(source, address)
-        .is_ok_and(|visitor| (&visitor).write_all(b"echo\n").is_ok() && echoes(&visitor))
-}
-
-fn patient(visitor: TcpStream) -> TcpStream {
+    let visitor = TcpStream::connect(address).unwrap();
     visitor.set_read_timeout(Some(PATIENCE)).unwrap();
     visitor.set_write_timeout(Some(PATIENCE)).unwrap();
     visitor
+}
+
+/// Whether a visitor from there is served.
+pub(crate) fn is_let_in(source: [u8; 4], address: SocketAddr) -> bool {
+    let visitor = visit_from(source, address);
+    (&visitor).write_all(b"echo\n").is_ok() && echoes(&visitor)
 }
 
 /// Gives an order, and does not wait for the answer.

@@ -41,8 +41,8 @@ fn sockets_are_found_by_their_names() {
     let visitor = UnixStream::connect(&path).unwrap();
     order(&visitor, "state");
     assert_eq!(answer(visitor), "1");
-    assert!(is_let_in("127.0.0.3", web));
-    assert!(!is_let_in("127.0.0.1", web));
+    assert!(is_let_in([127, 0, 0, 3], web));
+    assert!(!is_let_in([127, 0, 0, 1], web));
     server.finish();
     assert!(path.exists(), "it is whose who made it");
 }

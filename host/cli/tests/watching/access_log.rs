@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use portcullis_tests::PATIENCE;
+use portcullis_tests::{PATIENCE, visit};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use crate::server::{Server, connect, held, order, until};
+use crate::server::{Server, held, order, until};
 
 const SCHEMA: &str = include_str!("../../../../docs/access-log.schema.json");
 
@@ -83,7 +83,7 @@ fn each_connection_has_its_line() {
         ],
     );
     let at = server.address();
-    let mut connection = connect(at);
+    let mut connection = visit(at);
     let peer = connection.local_addr().unwrap().to_string();
     connection.write_all(b"echo\nhello").unwrap();
     connection.shutdown(Shutdown::Write).unwrap();

@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
 
-use portcullis_tests::PATIENCE;
+use portcullis_tests::{PATIENCE, visit};
 use tempfile::TempDir;
 
 use crate::figures::Figures;
 use crate::http;
-use crate::server::{Server, connect, held, order, until};
+use crate::server::{Server, held, order, until};
 
 const DOCUMENTATION: &str = include_str!("../../../../docs/metrics.md");
 
@@ -267,7 +267,7 @@ fn what_the_process_takes_is_told_as_it_is() {
     let used = || server.figures().of("process_cpu_seconds_total");
     let before = used();
     let _loop = {
-        let mut connection = connect(server.address());
+        let mut connection = visit(server.address());
         connection.write_all(b"loop\n").unwrap();
         connection
     };

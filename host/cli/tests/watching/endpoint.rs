@@ -6,11 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use portcullis_tests::{component, visit};
 use tempfile::TempDir;
 
 use crate::figures::Figures;
 use crate::http::{self, ask, get};
-use crate::server::{Server, connect, held, order, until};
+use crate::server::{Server, held, order, until};
 
 const LISTEN: [&str; 4] = ["--listen", "tcp://127.0.0.1:0", "--metrics", "127.0.0.1:0"];
 
@@ -49,7 +50,7 @@ fn what_is_not_a_request_is_not_answered_with_figures() {
         "hello\n\n",
         "PRI * HTTP/2.0\r\n\r\n",
     ] {
-        let mut connection = connect(server.metrics());
+        let mut connection = visit(server.metrics());
         // It may be closed before all is written.
         let _ = connection.write_all(request.as_bytes());
         let _ = connection.shutdown(Shutdown::Write);
@@ -69,7 +70,7 @@ fn what_is_not_a_request_is_not_answered_with_figures() {
 #[test]
 fn whoever_is_slow_keeps_nobody_from_the_metrics() {
     let server = Server::start("handler-faults", &LISTEN);
-    let mut idle: Vec<_> = (0..100).map(|_| connect(server.metrics())).collect();
+    let mut idle: Vec<_> = (0..100).map(|_| visit(server.metrics())).collect();
     for visitor in idle.iter_mut().step_by(2) {
         visitor.write_all(b"GET /metrics HT").unwrap();
     }
@@ -95,7 +96,7 @@ fn it_answers_while_guests_compute() {
     let server = Server::start("handler-faults", &workers);
     let busy: Vec<_> = (0..20)
         .map(|_| {
-            let mut connection = connect(server.address());
+            let mut connection = visit(server.address());
             connection.write_all(b"loop\n").unwrap();
             connection
         })
@@ -199,7 +200,7 @@ fn an_address_that_is_none_is_refused_before_anything_is_served() {
 
 /// What a server says that does not begin.
 fn serve(arguments: &[&str]) -> String {
-    let handler = portcullis_tests::component("handler-faults");
+    let handler = component("handler-faults");
     let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(["serve", "--no-pool"])
         .args(arguments)

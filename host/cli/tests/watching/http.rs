@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
-use crate::server::connect;
+use portcullis_tests::visit;
 
 /// What came back.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
 
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
     let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-    let mut connection = connect(address);
+    let mut connection = visit(address);
     connection.write_all(request.as_bytes()).unwrap();
     answer(&mut connection)
 }

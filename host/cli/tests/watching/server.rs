@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use portcullis_tests::{PATIENCE, component};
+use portcullis_tests::{PATIENCE, component, visit};
 
 use crate::figures::Figures;
 use crate::http;
@@ -176,7 +176,7 @@ pub(crate) fn until<T>(mut try_it: impl FnMut() -> Option<T>) -> T {
 /// Gives the handler an order, and hears the answer to its end; nothing where the
 /// server ended the connection.
 pub(crate) fn order(address: SocketAddr, order: &str) -> String {
-    let mut connection = connect(address);
+    let mut connection = visit(address);
     let mut answer = String::new();
     // Whoever is not let in may hear of that first.
     let asked = connection
@@ -189,16 +189,9 @@ pub(crate) fn order(address: SocketAddr, order: &str) -> String {
     }
 }
 
-/// Connects, and does not wait for ever.
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let connection = TcpStream::connect(address).unwrap();
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
-    connection
-}
-
 /// A connection that the handler has begun to serve.
 pub(crate) fn held(address: SocketAddr) -> TcpStream {
-    let mut connection = connect(address);
+    let mut connection = visit(address);
     connection.write_all(b"echo\nx").unwrap();
     connection.read_exact(&mut [0]).unwrap();
     connection
