@@ -74,14 +74,11 @@ impl Decide for Accept {
         let denies = layer.deny.table(Verb::Listen, query.protocol);
         let grants = layer.allow.table(Verb::Listen, query.protocol);
 
-        let caught = |from: &Option<Ranges>| from.as_ref().is_none_or(|from| from.catch(peer));
-        if let Some(deny) = denies.find_denying(&query, |deny| caught(&deny.from)) {
-            return Err(Refusal::Denied(deny.into()));
+        if let Some(deny) = denies.find_denying(&query, |deny| deny.rejects(peer)) {
+            return Err(Refusal::Denied(deny));
         }
-        let admitted =
-            |from: &Option<Ranges>| from.as_ref().is_none_or(|from| from.cover(&peer.into()));
-        match grants.find_granting(&query, |grant| admitted(&grant.from)) {
-            Some(grant) => Ok(Some(grant.into())),
+        match grants.find_granting(&query, |grant| grant.admits(peer)) {
+            Some(grant) => Ok(Some(grant)),
             None => Err(Refusal::Silent),
         }
     }
@@ -89,9 +86,10 @@ impl Decide for Accept {
     fn explain(&self, layer: &Layer) -> Explanation {
         let (query, peer) = (self.endpoint().query(), self.peer.ip());
         let grants = layer.allow.table(Verb::Listen, query.protocol);
-        let reason = match grants.find_granting(&query, |_| true) {
+        let grant = grants.find_granting(&query, |_| true);
+        let reason = match grant.and_then(|place| layer.allow.at(place)) {
             Some(grant) => Reason::PeerOutside {
-                grant: grant.into(),
+                grant: grant.clone(),
                 peer,
             },
             None => layer.silence(Verb::Listen, &query),

@@ -65,10 +65,10 @@ impl Decide for Broadcast {
         let denies = layer.deny.table(Verb::Connect, Protocol::Udp);
         let grants = layer.allow.table(Verb::Connect, Protocol::Udp);
         if let Some(deny) = denies.catching_everywhere(ADDRESS) {
-            return Err(Refusal::Denied(deny.into()));
+            return Err(Refusal::Denied(deny));
         }
         match grants.covering_somewhere(ADDRESS) {
-            Some(grant) => Ok(Some(grant.into())),
+            Some(grant) => Ok(Some(grant)),
             None => Err(Refusal::Silent),
         }
     }
@@ -77,7 +77,7 @@ impl Decide for Broadcast {
         let near = layer.allow.near_host(ADDRESS);
         Explanation {
             reason: Reason::NoGrant {
-                nearest: Nearest::among(near, differences),
+                nearest: Nearest::among(&layer.allow, near, differences),
             },
             remedy: self.narrowest().map(Remedy::from),
         }

@@ -149,9 +149,13 @@ impl Denial {
 impl Denied<dyn Request> {
     fn explain(&self, refused: &refusals::Refused) -> Refused {
         let refusals::Refused { layer, refusal } = refused;
-        let Explanation { reason, remedy } = match refusal {
-            Refusal::Denied(deny) => Explanation::denied(deny.clone()),
-            Refusal::Silent => self.request.explain(layer),
+        let deny = match refusal {
+            Refusal::Denied(place) => layer.deny.at(*place),
+            Refusal::Silent => None,
+        };
+        let Explanation { reason, remedy } = match deny {
+            Some(deny) => Explanation::denied(deny.clone()),
+            None => self.request.explain(layer),
         };
         Refused {
             origin: layer.origin.clone(),

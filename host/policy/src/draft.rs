@@ -34,7 +34,7 @@ impl Draft {
         Layer::new(
             origin,
             self.allow,
-            &self.deny,
+            self.deny,
             self.limits,
             self.host_name,
             self.hosts,

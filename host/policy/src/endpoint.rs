@@ -11,6 +11,7 @@ use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
 use crate::nearest::{Difference, Differences};
+use crate::place::Place;
 use crate::ports::Ports;
 use crate::question::Question;
 use crate::range::{Range, Ranges};
@@ -96,18 +97,16 @@ impl Endpoint {
 
 impl Question for Query<'_> {
     /// One that is bounded by `from` is about peers only.
-    fn denied(&self, denies: &Rules, verb: Verb) -> Option<Grant> {
+    fn denied(&self, denies: &Rules, verb: Verb) -> Option<Place> {
         denies
             .table(verb, self.protocol)
-            .find_denying(self, |deny| deny.from.is_none())
-            .map(Grant::from)
+            .find_denying(self, |deny| deny.from().is_none())
     }
 
-    fn granted(&self, allows: &Rules, verb: Verb) -> Option<Grant> {
+    fn granted(&self, allows: &Rules, verb: Verb) -> Option<Place> {
         allows
             .table(verb, self.protocol)
             .find_granting(self, |_| true)
-            .map(Grant::from)
     }
 
     /// The grant that covers the name, but not the address it led to.
@@ -115,17 +114,17 @@ impl Question for Query<'_> {
         let (name, address) = (self.name?, self.reach?.addr());
         let grant = verb.covered_by().iter().find_map(|verb| {
             let grants = allows.table(*verb, self.protocol);
-            grants.find_naming(name, self.port, |_| true)
+            allows.at(grants.find_naming(name, self.port, |_| true)?)
         })?;
         Some(Reason::NotInRange {
             name: name.clone(),
             address,
             class: Group::of(address),
-            grant: grant.into(),
+            grant: grant.clone(),
         })
     }
 
-    fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)> {
+    fn near(&self, allows: &Rules) -> impl Iterator<Item = Place> {
         allows.near(self)
     }
 

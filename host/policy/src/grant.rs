@@ -73,21 +73,9 @@ impl Grant {
     }
 }
 
-impl From<&Arc<SocketGrant>> for Grant {
-    fn from(grant: &Arc<SocketGrant>) -> Self {
-        Self(Kind::Socket(Arc::clone(grant)))
-    }
-}
-
 impl From<SocketGrant> for Grant {
     fn from(grant: SocketGrant) -> Self {
         Self(Kind::Socket(Arc::new(grant)))
-    }
-}
-
-impl From<&Arc<UnixGrant>> for Grant {
-    fn from(grant: &Arc<UnixGrant>) -> Self {
-        Self(Kind::Unix(Arc::clone(grant)))
     }
 }
 
@@ -98,12 +86,6 @@ impl From<UnixGrant> for Grant {
 }
 
 /// A grant of `resolve`.
-impl From<&Arc<NamePattern>> for Grant {
-    fn from(names: &Arc<NamePattern>) -> Self {
-        Self(Kind::Resolve(Arc::clone(names)))
-    }
-}
-
 /// A grant of `resolve`.
 impl From<NamePattern> for Grant {
     fn from(names: NamePattern) -> Self {

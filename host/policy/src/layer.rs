@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::nearest::Nearest;
+use crate::place::Place;
 use crate::question::Question;
 use crate::request::{Explanation, Refusal, Remedy, Verdict};
 use crate::rules::Rules;
@@ -19,10 +20,6 @@ pub struct Layer {
     pub(crate) origin: Origin,
     pub(crate) allow: Rules,
     pub(crate) deny: Arc<Rules>,
-    /// The allows once more, in order: to add to them.
-    allowed: Vec<Grant>,
-    /// The denies once more, in order.
-    denied: Arc<[Grant]>,
     pub(crate) limits: Limits,
     pub(crate) host_name: Option<Name>,
     pub(crate) hosts: HashMap<Name, Vec<IpAddr>>,
@@ -34,28 +31,26 @@ pub struct Layer {
 
 /// What the rules say to a question.
 pub(crate) enum Ruling {
-    Denied(Grant),
-    Granted(Grant),
+    Denied(Place),
+    Granted(Place),
     Silent,
     /// A grant to listen would cover the bind, but for this deny of listening.
-    Withheld(Grant),
+    Withheld(Place),
 }
 
 impl Layer {
     pub(crate) fn new(
         origin: Origin,
         allow: Vec<Grant>,
-        deny: &[Grant],
+        deny: Vec<Grant>,
         limits: Limits,
         host_name: Option<Name>,
         hosts: HashMap<Name, Vec<IpAddr>>,
     ) -> Self {
         Self {
             origin,
-            allow: Rules::new(Role::Allow, &allow),
-            allowed: allow,
+            allow: Rules::new(Role::Allow, allow),
             deny: Arc::new(Rules::new(Role::Deny, deny)),
-            denied: deny.into(),
             limits,
             host_name,
             hosts_by_address: by_address(&hosts),
@@ -74,11 +69,12 @@ impl Layer {
     pub(crate) fn growing(&self) -> Self {
         Self {
             growth: Some(RwLock::default()),
-            ..self.allowing(self.origin.clone(), self.allowed.clone())
+            ..self.allowing(self.origin.clone(), self.allow.grants().to_vec())
         }
     }
 
     /// The layer as it has grown by now; none if it has not.
+    #[inline]
     pub(crate) fn grown(&self) -> Option<Arc<Self>> {
         let growth = self.growth.as_ref()?;
         growth
@@ -92,11 +88,11 @@ impl Layer {
         self.growth.as_ref()?;
         let grown = self.grown();
         let now = grown.as_deref().unwrap_or(self);
-        let mut allowed = now.allowed.clone();
-        allowed.push(grant.clone());
+        let mut grants = now.allow.grants().to_vec();
+        grants.push(grant.clone());
         Some(Self {
             growth: Some(RwLock::default()),
-            ..self.allowing(self.origin.clone(), allowed)
+            ..self.allowing(self.origin.clone(), grants)
         })
     }
 
@@ -109,13 +105,11 @@ impl Layer {
     }
 
     /// The same but for whose it is and its grants.
-    fn allowing(&self, origin: Origin, allowed: Vec<Grant>) -> Self {
+    fn allowing(&self, origin: Origin, grants: Vec<Grant>) -> Self {
         Self {
             origin,
-            allow: Rules::new(Role::Allow, &allowed),
-            allowed,
+            allow: Rules::new(Role::Allow, grants),
             deny: Arc::clone(&self.deny),
-            denied: Arc::clone(&self.denied),
             limits: self.limits,
             host_name: self.host_name.clone(),
             hosts: self.hosts.clone(),
@@ -128,9 +122,9 @@ impl Layer {
     pub(crate) fn lines(&self) -> Vec<(Role, Grant)> {
         let grown = self.grown();
         let now = grown.as_deref().unwrap_or(self);
-        let allowed = now.allowed.iter().map(|grant| (Role::Allow, grant));
-        let denied = now.denied.iter().map(|deny| (Role::Deny, deny));
-        let lines = allowed.chain(denied);
+        let allows = now.allow.grants().iter().map(|grant| (Role::Allow, grant));
+        let denies = now.deny.grants().iter().map(|deny| (Role::Deny, deny));
+        let lines = allows.chain(denies);
         lines.map(|(role, line)| (role, line.clone())).collect()
     }
 
@@ -199,11 +193,11 @@ impl Layer {
         }
     }
 
-    pub(crate) fn denial(&self, verb: Verb, question: &impl Question) -> Option<Grant> {
+    pub(crate) fn denial(&self, verb: Verb, question: &impl Question) -> Option<Place> {
         question.denied(&self.deny, verb)
     }
 
-    pub(crate) fn grant(&self, verb: Verb, question: &impl Question) -> Option<Grant> {
+    pub(crate) fn grant(&self, verb: Verb, question: &impl Question) -> Option<Place> {
         question.granted(&self.allow, verb)
     }
 
@@ -211,7 +205,7 @@ impl Layer {
     pub(crate) fn silence(&self, verb: Verb, question: &impl Question) -> Reason {
         let almost = question.almost_granted(&self.allow, verb);
         almost.unwrap_or_else(|| Reason::NoGrant {
-            nearest: Nearest::among(question.near(&self.allow), |grant| {
+            nearest: Nearest::among(&self.allow, question.near(&self.allow), |grant| {
                 question.differences(grant, verb)
             }),
         })

@@ -118,7 +118,10 @@ impl Decide for Listen {
     }
 
     fn explain(&self, layer: &Layer) -> Explanation {
-        let granted = |side: &Endpoint| layer.grant(Verb::Listen, &side.query());
+        let granted = |side: &Endpoint| {
+            let place = layer.grant(Verb::Listen, &side.query())?;
+            layer.allow.at(place)
+        };
         let second = self.second.as_ref().map(|side| (side, granted(side)));
         match (granted(&self.endpoint), second) {
             (Some(grant), Some((side, None))) => half(grant, side),
@@ -131,10 +134,10 @@ impl Decide for Listen {
     }
 }
 
-fn half(grant: Grant, missing: &Endpoint) -> Explanation {
+fn half(grant: &Grant, missing: &Endpoint) -> Explanation {
     Explanation {
         reason: Reason::HalfGranted {
-            grant,
+            grant: grant.clone(),
             missing: missing.address().ip(),
         },
         remedy: Some(missing.grant(Verb::Listen).into()),

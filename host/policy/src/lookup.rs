@@ -94,12 +94,12 @@ impl Lookup {
     fn ruling_on_any_connect(&self, layer: &Layer) -> Ruling {
         let mut denies = layer.deny.connect_tables().into_iter();
         if let Some(deny) = denies.find_map(|table| table.naming_everywhere(&self.name)) {
-            return Ruling::Denied(deny.into());
+            return Ruling::Denied(deny);
         }
         let mut grants = layer.allow.connect_tables().into_iter();
         grants
             .find_map(|table| table.naming_somewhere(&self.name))
-            .map_or(Ruling::Silent, |grant| Ruling::Granted(grant.into()))
+            .map_or(Ruling::Silent, Ruling::Granted)
     }
 
     fn grant(&self, verb: Verb, protocol: Protocol, port: u16) -> Grant {
@@ -134,7 +134,7 @@ impl Request for Lookup {
 impl Decide for Lookup {
     fn decide(&self, layer: &Layer) -> Verdict {
         if let Some(names) = layer.deny.resolving(&self.name) {
-            return Err(Refusal::Denied(names.into()));
+            return Err(Refusal::Denied(names));
         }
         let refusal = match self.ruling(layer) {
             Ruling::Granted(grant) => return Ok(Some(grant)),
@@ -143,7 +143,7 @@ impl Decide for Lookup {
             Ruling::Silent => Refusal::Silent,
         };
         if let Some(names) = layer.allow.resolving(&self.name) {
-            return Ok(Some(names.into()));
+            return Ok(Some(names));
         }
         if self.name.is_localhost() {
             return Ok(None);

@@ -5,6 +5,8 @@
 use std::fmt;
 
 use crate::Grant;
+use crate::place::Place;
+use crate::rules::Rules;
 
 /// A grant that comes close to covering a request.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -42,17 +44,18 @@ impl Nearest {
     /// The grant that differs least, by what `differences` says of each that
     /// comes close, and of several the one with the first place.
     pub(crate) fn among(
-        grants: impl Iterator<Item = (usize, Grant)>,
+        allows: &Rules,
+        places: impl Iterator<Item = Place>,
         differences: impl Fn(&Grant) -> Option<Differences>,
     ) -> Option<Self> {
-        let (_, grant, differences) = grants
-            .filter_map(|(place, grant)| {
-                let differences = differences(&grant)?;
-                Some((place, grant, differences))
+        let (_, grant, differences) = places
+            .filter_map(|place| {
+                let grant = allows.at(place)?;
+                Some((place, grant, differences(grant)?))
             })
             .min_by_key(|(place, _, differences)| (differences.len(), *place))?;
         Some(Self {
-            grant,
+            grant: grant.clone(),
             differences: differences.into(),
         })
     }

@@ -1,8 +1,6 @@
 //! Finding what stands over an address without a scan. It must not know what
 //! it holds.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::ops::BitAnd;
@@ -26,7 +24,7 @@ pub(crate) struct NetworkIndex<T> {
 /// The networks of a family by their mask, the narrowest first, and then by where
 /// they start: few masks are in use, and only those are worth a search.
 #[derive(Debug)]
-struct Family<B, T>(BTreeMap<Reverse<B>, KeyedMap<B, T>>);
+struct Family<B, T>(Vec<(B, KeyedMap<B, T>)>);
 
 impl<T: Default> NetworkIndex<T> {
     /// Hands out what stands over each part of the range.
@@ -35,17 +33,23 @@ impl<T: Default> NetworkIndex<T> {
             Range::Group(Group::Public) => visit(self.public.get_or_insert_default()),
             Range::Group(group) => {
                 for network in group.networks() {
-                    visit(self.entry(network));
+                    self.enter(network, &mut visit);
                 }
             }
-            Range::Network(network) => visit(self.entry(&network)),
+            Range::Network(network) => self.enter(&network, visit),
         }
     }
 
-    fn entry(&mut self, network: &IpNet) -> &mut T {
+    fn enter(&mut self, network: &IpNet, visit: impl FnOnce(&mut T)) {
         match network {
-            IpNet::V4(v4) => (self.v4).entry(v4.network().to_bits(), v4.netmask().to_bits()),
-            IpNet::V6(v6) => (self.v6).entry(v6.network().to_bits(), v6.netmask().to_bits()),
+            IpNet::V4(v4) => {
+                let (start, mask) = (v4.network().to_bits(), v4.netmask().to_bits());
+                self.v4.enter(start, mask, visit);
+            }
+            IpNet::V6(v6) => {
+                let (start, mask) = (v6.network().to_bits(), v6.netmask().to_bits());
+                self.v6.enter(start, mask, visit);
+            }
         }
     }
 }
@@ -95,27 +99,35 @@ impl<T> NetworkIndex<T> {
 }
 
 impl<B: BitAnd<Output = B> + Copy + Hash + Ord, T> Family<B, T> {
-    fn entry(&mut self, start: B, mask: B) -> &mut T
+    fn enter(&mut self, start: B, mask: B, visit: impl FnOnce(&mut T))
     where
         T: Default,
     {
-        let networks = self.0.entry(Reverse(mask)).or_default();
-        networks.entry(start).or_default()
+        let Self(masks) = self;
+        let place = masks.partition_point(|(own, _)| *own > mask);
+        match masks.get_mut(place) {
+            Some((own, networks)) if *own == mask => visit(networks.entry(start).or_default()),
+            Some(_) | None => {
+                let mut networks = KeyedMap::default();
+                visit(networks.entry(start).or_default());
+                masks.insert(place, (mask, networks));
+            }
+        }
     }
 
     /// What stands over networks that hold all of the one of `mask` around
     /// `address`, the narrowest first.
     fn around(&self, address: B, mask: B) -> impl Iterator<Item = &T> {
-        let wider = self.0.iter().filter(move |(Reverse(own), _)| *own <= mask);
-        wider.filter_map(move |(Reverse(own), networks)| networks.get(&(address & *own)))
+        let wider = self.0.iter().filter(move |(own, _)| *own <= mask);
+        wider.filter_map(move |(own, networks)| networks.get(&(address & *own)))
     }
 }
 
 impl<T> Default for NetworkIndex<T> {
     fn default() -> Self {
         Self {
-            v4: Family(BTreeMap::new()),
-            v6: Family(BTreeMap::new()),
+            v4: Family(Vec::new()),
+            v6: Family(Vec::new()),
             public: None,
         }
     }

@@ -1,6 +1,10 @@
 //! The proof that a request passed. It must not be made anywhere but in
 //! `Policy::check`, nor be copied.
 
+use std::sync::Arc;
+
+use crate::layer::Layer;
+use crate::place::Place;
 use crate::{Denial, Grant, Request};
 
 /// Proof that a policy allows a request: what the code that opens sockets asks
@@ -18,12 +22,17 @@ use crate::{Denial, Grant, Request};
 #[must_use = "a permit that is not used permits nothing"]
 pub struct Permit<R> {
     request: R,
-    grant: Option<Grant>,
+    /// Where the grant stands, and whose it is.
+    grant: Option<(Arc<Layer>, Place)>,
     shadowed: Option<Denial>,
 }
 
 impl<R: Request> Permit<R> {
-    pub(crate) fn new(request: R, grant: Option<Grant>, shadowed: Option<Denial>) -> Self {
+    pub(crate) fn new(
+        request: R,
+        grant: Option<(Arc<Layer>, Place)>,
+        shadowed: Option<Denial>,
+    ) -> Self {
         Self {
             request,
             grant,
@@ -44,7 +53,8 @@ impl<R: Request> Permit<R> {
     /// The grant that allowed it, in the innermost layer. None where the
     /// innermost layer needs no grant, as to look `localhost` up.
     pub fn grant(&self) -> Option<&Grant> {
-        self.grant.as_ref()
+        let (layer, place) = self.grant.as_ref()?;
+        layer.allow.at(*place)
     }
 
     /// What would have been the denial, had the policy not been

@@ -76,7 +76,7 @@ impl Policy {
             let grown = layer.grown();
             let layer = grown.as_ref().unwrap_or(layer);
             match request.decide(layer) {
-                Ok(allowing) => grant = allowing,
+                Ok(place) => grant = place.map(|place| (Arc::clone(layer), place)),
                 Err(refusal) => {
                     let refusals = match shadow.passes(&refusal) {
                         true => &mut shadowed,
@@ -275,6 +275,7 @@ impl Policy {
         self.levels().map(|level| &*level.layer)
     }
 
+    #[inline]
     fn levels(&self) -> impl Iterator<Item = &Level> {
         iter::once(&self.outer).chain(self.inner.iter())
     }

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::ops::RangeInclusive;
 
-use crate::placed::{self, Placed};
+use crate::place::Place;
 use crate::ports::Ports;
-use crate::socket_grant::SocketGrant;
+use crate::socket_rule::SocketRule;
 
 /// Grants by the blocks that make up their ports.
 #[derive(Debug, Default)]
 pub(crate) struct PortBlocks {
-    first: Option<Placed<SocketGrant>>,
-    complete: Option<Placed<SocketGrant>>,
-    all: Vec<Placed<SocketGrant>>,
-    blocks: BTreeMap<Block, Vec<Placed<SocketGrant>>>,
+    first: Option<Place>,
+    complete: Option<Place>,
+    all: Vec<SocketRule>,
+    blocks: BTreeMap<Block, Vec<SocketRule>>,
     /// A bit for each width that a block has: few do, and only those are worth
     /// a search.
     widths: u32,
@@ -30,17 +30,16 @@ struct Block {
 
 impl PortBlocks {
     /// Adds a grant that stands behind all that are there.
-    pub(crate) fn insert(&mut self, placed: &Placed<SocketGrant>) {
-        let new = || placed.clone();
-        self.first.get_or_insert_with(new);
-        if placed.grant.ports.are_complete() {
-            self.complete.get_or_insert_with(new);
+    pub(crate) fn insert(&mut self, rule: &SocketRule) {
+        self.first.get_or_insert(rule.place);
+        if rule.grant.ports.are_complete() {
+            self.complete.get_or_insert(rule.place);
         }
-        match &placed.grant.ports {
-            Ports::All => self.all.push(new()),
+        match &rule.grant.ports {
+            Ports::All => self.all.push(rule.clone()),
             Ports::List(items) => {
                 for block in items.iter().flat_map(blocks) {
-                    self.blocks.entry(block).or_default().push(new());
+                    self.blocks.entry(block).or_default().push(rule.clone());
                     self.widths |= 1 << block.bits;
                 }
             }
@@ -52,42 +51,38 @@ impl PortBlocks {
     pub(crate) fn find(
         &self,
         port: u16,
-        is_it: &mut impl FnMut(&SocketGrant) -> bool,
-    ) -> Option<&Placed<SocketGrant>> {
-        for grants in self.blocks_around(port) {
-            let found = grants.iter().find(|placed| is_it(&placed.grant));
-            if found.is_some() {
-                return found;
-            }
-        }
-        self.all.iter().find(|placed| is_it(&placed.grant))
+        is_it: &mut impl FnMut(&SocketRule) -> bool,
+    ) -> Option<Place> {
+        let mut rules = self.blocks_around(port).chain([self.all.as_slice()]);
+        let found = rules.find_map(|rules| rules.iter().find(|rule| is_it(rule)));
+        found.map(|rule| rule.place)
     }
 
     /// Of the grants that hold the port, the one that stands first.
-    pub(crate) fn first_holding(&self, port: u16) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn first_holding(&self, port: u16) -> Option<Place> {
         let lists = self.blocks_around(port).chain([self.all.as_slice()]);
-        placed::first(lists.filter_map(<[_]>::first))
+        lists.filter_map(|rules| Some(rules.first()?.place)).min()
     }
 
     /// The grant that stands first, on whatever port.
-    pub(crate) fn first(&self) -> Option<&Placed<SocketGrant>> {
-        self.first.as_ref()
+    pub(crate) fn first(&self) -> Option<Place> {
+        self.first
     }
 
     /// A grant that leaves no port out.
-    pub(crate) fn complete(&self) -> Option<&Placed<SocketGrant>> {
-        self.complete.as_ref()
+    pub(crate) fn complete(&self) -> Option<Place> {
+        self.complete
     }
 
-    /// The grants by each block that the port is in, the narrowest first.
-    fn blocks_around(&self, port: u16) -> impl Iterator<Item = &[Placed<SocketGrant>]> {
+    /// The rules of each block that the port is in, the narrowest first.
+    fn blocks_around(&self, port: u16) -> impl Iterator<Item = &[SocketRule]> {
         let mut widths = self.widths;
         iter::from_fn(move || {
             while widths != 0 {
                 let block = Block::around(port, widths.trailing_zeros());
                 widths &= widths - 1;
-                if let Some(grants) = self.blocks.get(&block) {
-                    return Some(grants.as_slice());
+                if let Some(rules) = self.blocks.get(&block) {
+                    return Some(rules.as_slice());
                 }
             }
             None

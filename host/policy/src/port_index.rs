@@ -4,9 +4,9 @@
 use std::mem;
 use std::ops::RangeInclusive;
 
-use crate::placed::Placed;
+use crate::place::Place;
 use crate::port_blocks::PortBlocks;
-use crate::socket_grant::SocketGrant;
+use crate::socket_rule::SocketRule;
 
 /// Grants by their ports. There is one of these for each host of a policy, and
 /// nearly all of them hold one grant: it is found without leaving the index.
@@ -17,31 +17,31 @@ pub(crate) enum PortIndex {
     /// One grant, whose ports are one range.
     One {
         ports: RangeInclusive<u16>,
-        placed: Placed<SocketGrant>,
+        rule: SocketRule,
     },
     Many(Box<PortBlocks>),
 }
 
 impl PortIndex {
     /// Adds a grant that stands behind all that are there.
-    pub(crate) fn insert(&mut self, placed: &Placed<SocketGrant>) {
-        *self = match (mem::take(self), placed.grant.ports.range()) {
+    pub(crate) fn insert(&mut self, rule: &SocketRule) {
+        *self = match (mem::take(self), rule.grant.ports.range()) {
             (Self::Empty, Some(ports)) => Self::One {
                 ports,
-                placed: placed.clone(),
+                rule: rule.clone(),
             },
-            (Self::Empty, None) => Self::many([placed]),
-            (Self::One { placed: first, .. }, _) => Self::many([&first, placed]),
+            (Self::Empty, None) => Self::many([rule]),
+            (Self::One { rule: first, .. }, _) => Self::many([&first, rule]),
             (Self::Many(mut blocks), _) => {
-                blocks.insert(placed);
+                blocks.insert(rule);
                 Self::Many(blocks)
             }
         };
     }
 
-    fn many<const N: usize>(grants: [&Placed<SocketGrant>; N]) -> Self {
+    fn many<const N: usize>(rules: [&SocketRule; N]) -> Self {
         let mut blocks = PortBlocks::default();
-        grants.into_iter().for_each(|placed| blocks.insert(placed));
+        rules.into_iter().for_each(|rule| blocks.insert(rule));
         Self::Many(blocks.into())
     }
 
@@ -50,40 +50,40 @@ impl PortIndex {
     pub(crate) fn find(
         &self,
         port: u16,
-        is_it: &mut impl FnMut(&SocketGrant) -> bool,
-    ) -> Option<&Placed<SocketGrant>> {
+        is_it: &mut impl FnMut(&SocketRule) -> bool,
+    ) -> Option<Place> {
         match self {
             Self::Empty => None,
-            Self::One { ports, placed } => {
-                (ports.contains(&port) && is_it(&placed.grant)).then_some(placed)
+            Self::One { ports, rule } => {
+                (ports.contains(&port) && is_it(rule)).then_some(rule.place)
             }
             Self::Many(blocks) => blocks.find(port, is_it),
         }
     }
 
     /// Of the grants that hold the port, the one that stands first.
-    pub(crate) fn first_holding(&self, port: u16) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn first_holding(&self, port: u16) -> Option<Place> {
         match self {
             Self::Empty => None,
-            Self::One { ports, placed } => ports.contains(&port).then_some(placed),
+            Self::One { ports, rule } => ports.contains(&port).then_some(rule.place),
             Self::Many(blocks) => blocks.first_holding(port),
         }
     }
 
     /// The grant that stands first, on whatever port.
-    pub(crate) fn first(&self) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn first(&self) -> Option<Place> {
         match self {
             Self::Empty => None,
-            Self::One { placed, .. } => Some(placed),
+            Self::One { rule, .. } => Some(rule.place),
             Self::Many(blocks) => blocks.first(),
         }
     }
 
     /// A grant that leaves no port out.
-    pub(crate) fn complete(&self) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn complete(&self) -> Option<Place> {
         match self {
             Self::Empty => None,
-            Self::One { placed, .. } => placed.grant.ports.are_complete().then_some(placed),
+            Self::One { rule, .. } => rule.grant.ports.are_complete().then_some(rule.place),
             Self::Many(blocks) => blocks.complete(),
         }
     }

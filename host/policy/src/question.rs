@@ -2,6 +2,7 @@
 //! that is. It must not weigh denies against grants: `layer` does.
 
 use crate::nearest::Differences;
+use crate::place::Place;
 use crate::rules::Rules;
 use crate::verb::Verb;
 use crate::{Grant, Reason};
@@ -9,17 +10,18 @@ use crate::{Grant, Reason};
 /// A question that rules of any kind can be asked.
 pub(crate) trait Question {
     /// A deny of the verb that matches.
-    fn denied(&self, denies: &Rules, verb: Verb) -> Option<Grant>;
+    fn denied(&self, denies: &Rules, verb: Verb) -> Option<Place>;
 
     /// A grant of the verb that covers it.
-    fn granted(&self, allows: &Rules, verb: Verb) -> Option<Grant>;
+    fn granted(&self, allows: &Rules, verb: Verb) -> Option<Place>;
 
     /// The reason that says more than that there is no grant, if one does.
     fn almost_granted(&self, allows: &Rules, verb: Verb) -> Option<Reason>;
 
-    /// The grants that may be nearest to covering it, with their places: of those
-    /// that differ in the same, the first.
-    fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)>;
+    /// The grants that may be nearest to covering it: of those that differ in the
+    /// same, the first.
+    fn near(&self, allows: &Rules) -> impl Iterator<Item = Place>;
+
     /// Whether listening on such an endpoint is an operation of its own, which
     /// follows binding.
     fn has_listeners(&self) -> bool;

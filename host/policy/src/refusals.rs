@@ -22,6 +22,7 @@ pub(crate) struct Refused {
 
 impl Refusals {
     /// Adds a layer further in.
+    #[inline]
     pub(crate) fn add(refusals: &mut Option<Self>, layer: &Arc<Layer>, refusal: Refusal) {
         let refused = Refused {
             layer: Arc::clone(layer),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::layer::Layer;
+use crate::place::Place;
 use crate::refusals::Refusals;
 use crate::{Denial, Grant, Name, Reason};
 
@@ -72,15 +73,15 @@ impl<R: Request + Clone> Deny for R {
     }
 }
 
-/// The grant that allows, if it took one, or that the layer refuses.
-pub(crate) type Verdict = Result<Option<Grant>, Refusal>;
+/// Where the grant stands that allows, if it took one, or that the layer refuses.
+pub(crate) type Verdict = Result<Option<Place>, Refusal>;
 
 /// That a layer does not allow a request. Why is worked out when somebody asks:
 /// most of those who are denied nobody listens to.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub enum Refusal {
     /// A deny matches.
-    Denied(Grant),
+    Denied(Place),
     /// No grant covers it.
     Silent,
 }

@@ -8,6 +8,7 @@ use crate::grant::Kind;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
 use crate::nearest::{Difference, Differences, Nearest};
+use crate::place::Place;
 use crate::request::{Decide, Explanation, Refusal, Remedy, Request, Verdict};
 use crate::verb::Verb;
 use crate::{Canonical, Grant, Name, Reason};
@@ -47,23 +48,19 @@ impl Reverse {
 
     /// The deny that forbids it. One for either protocol does, since a lookup
     /// belongs to neither.
-    fn denied(&self, layer: &Layer) -> Option<Grant> {
+    fn denied(&self, layer: &Layer) -> Option<Place> {
         let by_name = layer.deny.resolving(&self.name);
-        by_name.map(Grant::from).or_else(|| {
+        by_name.or_else(|| {
             let mut denies = layer.deny.connect_tables().into_iter();
-            denies
-                .find_map(|table| table.catching_everywhere(self.address))
-                .map(Grant::from)
+            denies.find_map(|table| table.catching_everywhere(self.address))
         })
     }
 
-    fn granted(&self, layer: &Layer) -> Option<Grant> {
+    fn granted(&self, layer: &Layer) -> Option<Place> {
         let by_name = layer.allow.resolving(&self.name);
-        by_name.map(Grant::from).or_else(|| {
+        by_name.or_else(|| {
             let mut grants = layer.allow.connect_tables().into_iter();
-            grants
-                .find_map(|table| table.covering_somewhere(self.address))
-                .map(Grant::from)
+            grants.find_map(|table| table.covering_somewhere(self.address))
         })
     }
 
@@ -106,7 +103,7 @@ impl Decide for Reverse {
         let near = layer.allow.near_host(self.address);
         Explanation {
             reason: Reason::NoGrant {
-                nearest: Nearest::among(near, |grant| self.differences(grant)),
+                nearest: Nearest::among(&layer.allow, near, |grant| self.differences(grant)),
             },
             remedy: self.narrowest().map(Remedy::from),
         }

@@ -2,28 +2,28 @@
 //! one against the other.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::endpoint::Query;
 use crate::grant::Kind;
 use crate::name_index::NameIndex;
-use crate::name_pattern::NamePattern;
-use crate::placed::{self, Placed};
-use crate::socket_grant::{Role, SocketGrant};
+use crate::place::{self, Place};
+use crate::socket_grant::Role;
+use crate::socket_rule::SocketRule;
 use crate::table::Table;
-use crate::unix_grant::UnixGrant;
 use crate::unix_table::UnixTable;
 use crate::verb::Verb;
 use crate::{Grant, Name, Protocol, UnixKind, UnixName};
 
-/// Grants of one role, each in the table of its verb and of its protocol or kind.
+/// Grants of one role in their order, and each in the table of its verb and of its
+/// protocol or kind.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
+    grants: Vec<Grant>,
     bind: Tables,
     connect: Tables,
     join: Tables,
     listen: Tables,
-    resolve: NameIndex<Option<Placed<NamePattern>>>,
+    resolve: NameIndex<Option<Place>>,
 }
 
 #[derive(Debug, Default)]
@@ -35,15 +35,26 @@ struct Tables {
 }
 
 impl Rules {
-    pub(crate) fn new(role: Role, grants: &[Grant]) -> Self {
-        let tables = |verb| Tables::new(role, verb, grants);
+    pub(crate) fn new(role: Role, grants: Vec<Grant>) -> Self {
+        let tables = |verb| Tables::new(role, verb, &grants);
         Self {
             bind: tables(Verb::Bind),
             connect: tables(Verb::Connect),
             join: tables(Verb::Join),
             listen: tables(Verb::Listen),
-            resolve: resolve(grants),
+            resolve: resolve(&grants),
+            grants,
         }
+    }
+
+    /// The grants, in order.
+    pub(crate) fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+
+    /// The grant that stands there.
+    pub(crate) fn at(&self, place: Place) -> Option<&Grant> {
+        place.of(&self.grants)
     }
 
     pub(crate) fn table(&self, verb: Verb, protocol: Protocol) -> &Table {
@@ -68,18 +79,17 @@ impl Rules {
     }
 
     /// The grant to look a name up without connecting to it.
-    pub(crate) fn resolving(&self, name: &Name) -> Option<&Arc<NamePattern>> {
-        let placed = self.resolve.find_matching(name, Option::as_ref)?;
-        Some(&placed.grant)
+    pub(crate) fn resolving(&self, name: &Name) -> Option<Place> {
+        self.resolve.find_matching(name, |place| *place)
     }
 
     /// Of all grants that come near to what the query asks for in the same ways,
-    /// the first; each with its place.
-    pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = (usize, Grant)> {
+    /// the first.
+    pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = Place> {
         let mut resolving = None;
         if let Some(name) = query.name {
-            self.resolve.find_matching(name, |placed| {
-                resolving = placed::first(resolving.into_iter().chain(placed));
+            self.resolve.find_matching(name, |place| {
+                resolving = place::first(resolving, *place);
                 None::<()>
             });
         }
@@ -87,25 +97,21 @@ impl Rules {
             let tcp = tables.tcp.near(query);
             tcp.chain(tables.udp.near(query))
         });
-        let resolving = resolving.map(|near| (near.place, Grant::from(near)));
-        let sockets = sockets.map(|near| (near.place, Grant::from(near)));
         resolving.into_iter().chain(sockets)
     }
 
     /// The same for an address alone.
-    pub(crate) fn near_host(&self, address: IpAddr) -> impl Iterator<Item = (usize, Grant)> {
+    pub(crate) fn near_host(&self, address: IpAddr) -> impl Iterator<Item = Place> {
         let tables = self.all_tables().into_iter();
         let tables = tables.flat_map(|tables| [&tables.tcp, &tables.udp]);
-        let near = tables.flat_map(move |table| table.near_host(address));
-        near.map(|near| (near.place, Grant::from(near)))
+        tables.flat_map(move |table| table.near_host(address))
     }
 
     /// The same for the name of a unix socket.
-    pub(crate) fn near_unix(&self, name: &UnixName) -> impl Iterator<Item = (usize, Grant)> {
+    pub(crate) fn near_unix(&self, name: &UnixName) -> impl Iterator<Item = Place> {
         let tables = self.all_tables().into_iter();
         let tables = tables.flat_map(|tables| [&tables.unix_datagram, &tables.unix_stream]);
-        let near = tables.flat_map(|table| table.near(name));
-        near.map(|near| (near.place, Grant::from(near)))
+        tables.flat_map(|table| table.near(name))
     }
 
     fn all_tables(&self) -> [&Tables; 4] {
@@ -125,15 +131,22 @@ impl Rules {
 impl Tables {
     fn new(role: Role, verb: Verb, grants: &[Grant]) -> Self {
         let table = |protocol| {
-            let grants = sockets(grants)
-                .filter(|(_, grant)| grant.verb == verb && grant.protocol == protocol);
-            Table::new(role, grants.map(|(place, grant)| Placed::new(place, grant)))
+            let rules = Place::each(grants).filter_map(|(place, grant)| match grant.kind() {
+                Kind::Socket(grant) if grant.verb == verb && grant.protocol == protocol => {
+                    Some(SocketRule::new(place, grant))
+                }
+                Kind::Resolve(_) | Kind::Socket(_) | Kind::Unix(_) => None,
+            });
+            Table::new(role, rules)
         };
         let unix_table = |kind| {
-            let grants = unix(grants).filter(|(_, grant)| grant.verb == verb && grant.kind == kind);
-            grants
-                .map(|(place, grant)| Placed::new(place, grant))
-                .collect()
+            let grants = Place::each(grants).filter_map(|(place, grant)| match grant.kind() {
+                Kind::Unix(grant) if grant.verb == verb && grant.kind == kind => {
+                    Some((place, &**grant))
+                }
+                Kind::Resolve(_) | Kind::Socket(_) | Kind::Unix(_) => None,
+            });
+            grants.collect()
         };
         Self {
             tcp: table(Protocol::Tcp),
@@ -144,33 +157,12 @@ impl Tables {
     }
 }
 
-fn sockets(grants: &[Grant]) -> impl Iterator<Item = (usize, &Arc<SocketGrant>)> {
-    grants
-        .iter()
-        .enumerate()
-        .filter_map(|(place, grant)| match grant.kind() {
-            Kind::Socket(grant) => Some((place, grant)),
-            Kind::Resolve(_) | Kind::Unix(_) => None,
-        })
-}
-
-fn unix(grants: &[Grant]) -> impl Iterator<Item = (usize, &Arc<UnixGrant>)> {
-    grants
-        .iter()
-        .enumerate()
-        .filter_map(|(place, grant)| match grant.kind() {
-            Kind::Unix(grant) => Some((place, grant)),
-            Kind::Resolve(_) | Kind::Socket(_) => None,
-        })
-}
-
-fn resolve(grants: &[Grant]) -> NameIndex<Option<Placed<NamePattern>>> {
-    let mut index = NameIndex::<Option<Placed<NamePattern>>>::default();
-    for (place, grant) in grants.iter().enumerate() {
+fn resolve(grants: &[Grant]) -> NameIndex<Option<Place>> {
+    let mut index = NameIndex::<Option<Place>>::default();
+    for (place, grant) in Place::each(grants) {
         match grant.kind() {
             Kind::Resolve(names) => {
-                let placed = || Placed::new(place, names);
-                index.entry(names).get_or_insert_with(placed);
+                index.entry(names).get_or_insert(place);
             }
             Kind::Socket(_) | Kind::Unix(_) => {}
         }

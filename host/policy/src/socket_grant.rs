@@ -70,19 +70,6 @@ impl SocketGrant {
             .is_some_and(|(name, names)| names.matches(name));
         by_address || by_name
     }
-
-    /// Whether a name of this grant may lead to all of `network`.
-    pub(crate) fn leads_to(&self, network: &IpNet) -> bool {
-        let home = match &self.host {
-            HostPattern::Addresses(_) => return false,
-            HostPattern::Names(names) => names.home(),
-        };
-        home.covers(network)
-            || self
-                .within
-                .as_ref()
-                .is_some_and(|ranges| ranges.cover(network))
-    }
 }
 
 impl fmt::Display for SocketGrant {

@@ -9,10 +9,11 @@ use crate::Name;
 use crate::endpoint::Query;
 use crate::name_index::NameIndex;
 use crate::network_index::NetworkIndex;
-use crate::placed::{self, Placed};
+use crate::place::{self, Place};
 use crate::port_index::PortIndex;
 use crate::range::Range;
-use crate::socket_grant::{Role, SocketGrant};
+use crate::socket_grant::Role;
+use crate::socket_rule::SocketRule;
 
 /// Grants to be found by name and by address, and among those by port.
 #[derive(Debug, Default)]
@@ -28,52 +29,44 @@ pub(crate) struct Table {
 
 impl Table {
     /// Compiles grants that come in their order.
-    pub(crate) fn new(role: Role, grants: impl Iterator<Item = Placed<SocketGrant>>) -> Self {
+    pub(crate) fn new(role: Role, grants: impl Iterator<Item = SocketRule>) -> Self {
         let mut table = Self::default();
-        grants.for_each(|grant| table.insert(role, &grant));
+        grants.for_each(|rule| table.insert(role, &rule));
         table
     }
 
-    fn insert(&mut self, role: Role, placed: &Placed<SocketGrant>) {
-        let (names, addresses) = (placed.grant.names(role), placed.grant.addresses(role));
+    fn insert(&mut self, role: Role, rule: &SocketRule) {
+        let (names, addresses) = (rule.grant.names(role), rule.grant.addresses(role));
         if let Some(names) = names {
-            self.names.entry(names).insert(placed);
+            self.names.entry(names).insert(rule);
         }
         if let Some(range) = addresses {
-            (self.networks).for_each_part(range, |ports| ports.insert(placed));
+            (self.networks).for_each_part(range, |ports| ports.insert(rule));
         }
         match role {
-            Role::Allow => self.every.insert(placed),
-            Role::Deny => self.insert_by_family(placed, names.is_some(), addresses),
+            Role::Allow => self.every.insert(rule),
+            Role::Deny => self.insert_by_family(rule, names.is_some(), addresses),
         }
     }
 
-    fn insert_by_family(
-        &mut self,
-        placed: &Placed<SocketGrant>,
-        has_names: bool,
-        range: Option<Range>,
-    ) {
+    fn insert_by_family(&mut self, rule: &SocketRule, has_names: bool, range: Option<Range>) {
         // Who hears a whole family may hear any name's address.
         if has_names || range.is_some_and(|range| range.has_v4()) {
-            self.v4.insert(placed);
+            self.v4.insert(rule);
         }
         if has_names || range.is_some_and(|range| range.has_v6()) {
-            self.v6.insert(placed);
+            self.v6.insert(rule);
         }
     }
 
     /// The first grant of each way to come near to what the query asks for: by
     /// host and port, by host, by port, and neither.
-    pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = &Placed<SocketGrant>> {
+    pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = Place> {
         let port = query.port;
         let (mut both, mut host) = (None, None);
         let mut note = |ports| {
-            both = placed::first(
-                both.into_iter()
-                    .chain(PortIndex::first_holding(ports, port)),
-            );
-            host = placed::first(host.into_iter().chain(PortIndex::first(ports)));
+            both = place::first(both, PortIndex::first_holding(ports, port));
+            host = place::first(host, PortIndex::first(ports));
             None::<()>
         };
         if let Some(name) = query.name {
@@ -93,10 +86,10 @@ impl Table {
     }
 
     /// The same where ports do not matter: by host, and not.
-    pub(crate) fn near_host(&self, address: IpAddr) -> impl Iterator<Item = &Placed<SocketGrant>> {
+    pub(crate) fn near_host(&self, address: IpAddr) -> impl Iterator<Item = Place> {
         let mut host = None;
         self.networks.find_covering(address.into(), |ports| {
-            host = placed::first(host.into_iter().chain(ports.first()));
+            host = place::first(host, ports.first());
             None::<()>
         });
         host.into_iter().chain(self.every.first())
@@ -107,11 +100,11 @@ impl Table {
     pub(crate) fn find_granting(
         &self,
         query: &Query<'_>,
-        mut is_it: impl FnMut(&SocketGrant) -> bool,
-    ) -> Option<&Placed<SocketGrant>> {
+        mut is_it: impl FnMut(&SocketRule) -> bool,
+    ) -> Option<Place> {
         let by_name = query.name.and_then(|name| {
-            self.find_naming(name, query.port, |grant| {
-                query.reach.is_none_or(|reach| grant.leads_to(&reach)) && is_it(grant)
+            self.find_naming(name, query.port, |rule| {
+                query.reach.is_none_or(|reach| rule.leads_to(&reach)) && is_it(rule)
             })
         });
         by_name.or_else(|| {
@@ -125,8 +118,8 @@ impl Table {
     pub(crate) fn find_denying(
         &self,
         query: &Query<'_>,
-        mut is_it: impl FnMut(&SocketGrant) -> bool,
-    ) -> Option<&Placed<SocketGrant>> {
+        mut is_it: impl FnMut(&SocketRule) -> bool,
+    ) -> Option<Place> {
         let by_name = query
             .name
             .and_then(|name| self.find_naming(name, query.port, &mut is_it));
@@ -146,29 +139,29 @@ impl Table {
         &self,
         name: &Name,
         port: u16,
-        mut is_it: impl FnMut(&SocketGrant) -> bool,
-    ) -> Option<&Placed<SocketGrant>> {
+        mut is_it: impl FnMut(&SocketRule) -> bool,
+    ) -> Option<Place> {
         let find = |ports| PortIndex::find(ports, port, &mut is_it);
         self.names.find_matching(name, find)
     }
 
     /// A grant that matches a name, read as an allow, on whatever port.
-    pub(crate) fn naming_somewhere(&self, name: &Name) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn naming_somewhere(&self, name: &Name) -> Option<Place> {
         self.names.find_matching(name, PortIndex::first)
     }
 
     /// A grant that matches a name, read as a deny, on every port.
-    pub(crate) fn naming_everywhere(&self, name: &Name) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn naming_everywhere(&self, name: &Name) -> Option<Place> {
         self.names.find_matching(name, PortIndex::complete)
     }
 
     /// A grant that covers an address, read as an allow, on whatever port.
-    pub(crate) fn covering_somewhere(&self, address: IpAddr) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn covering_somewhere(&self, address: IpAddr) -> Option<Place> {
         (self.networks).find_covering(address.into(), PortIndex::first)
     }
 
     /// A grant that catches an address, read as a deny, on every port.
-    pub(crate) fn catching_everywhere(&self, address: IpAddr) -> Option<&Placed<SocketGrant>> {
+    pub(crate) fn catching_everywhere(&self, address: IpAddr) -> Option<Place> {
         (self.networks).find_catching(address, PortIndex::complete)
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::grant::Kind;
 use crate::layer::Layer;
 use crate::nearest::{Difference, Differences};
+use crate::place::Place;
 use crate::question::Question;
 use crate::request::{Explanation, Verdict};
 use crate::rules::Rules;
@@ -40,18 +41,17 @@ impl UnixEndpoint {
         }
     }
 
-    fn found(&self, rules: &Rules, verb: Verb) -> Option<Grant> {
-        let grants = rules.unix(verb, self.kind);
-        grants.matching(&self.name).map(Grant::from)
+    fn found(&self, rules: &Rules, verb: Verb) -> Option<Place> {
+        rules.unix(verb, self.kind).matching(&self.name)
     }
 }
 
 impl Question for UnixEndpoint {
-    fn denied(&self, denies: &Rules, verb: Verb) -> Option<Grant> {
+    fn denied(&self, denies: &Rules, verb: Verb) -> Option<Place> {
         self.found(denies, verb)
     }
 
-    fn granted(&self, allows: &Rules, verb: Verb) -> Option<Grant> {
+    fn granted(&self, allows: &Rules, verb: Verb) -> Option<Place> {
         self.found(allows, verb)
     }
 
@@ -59,7 +59,7 @@ impl Question for UnixEndpoint {
         None
     }
 
-    fn near(&self, allows: &Rules) -> impl Iterator<Item = (usize, Grant)> {
+    fn near(&self, allows: &Rules) -> impl Iterator<Item = Place> {
         allows.near_unix(&self.name)
     }
 
