@@ -61,7 +61,7 @@ impl Denial {
 
     /// Whose that layer is.
     pub fn origin(&self) -> &Origin {
-        &self.0.refusals.first().layer.origin
+        self.0.refusals.first().origin()
     }
 
     /// Whose the layers are that do not allow it, from the outermost on: each
@@ -158,7 +158,7 @@ impl Denied<dyn Request> {
             None => self.request.explain(layer),
         };
         Refused {
-            origin: layer.origin.clone(),
+            origin: refused.origin().clone(),
             reason,
             remedy,
         }

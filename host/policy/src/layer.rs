@@ -18,6 +18,8 @@ use crate::{Grant, Limits, Name, Origin, Reason};
 #[derive(Debug)]
 pub struct Layer {
     pub(crate) origin: Origin,
+    /// Whose its denies are.
+    pub(crate) denier: Origin,
     pub(crate) allow: Rules,
     pub(crate) deny: Arc<Rules>,
     pub(crate) limits: Limits,
@@ -48,6 +50,7 @@ impl Layer {
         hosts: HashMap<Name, Vec<IpAddr>>,
     ) -> Self {
         Self {
+            denier: origin.clone(),
             origin,
             allow: Rules::new(Role::Allow, allow),
             deny: Arc::new(Rules::new(Role::Deny, deny)),
@@ -104,10 +107,11 @@ impl Layer {
         }
     }
 
-    /// The same but for whose it is and its grants.
+    /// The same but for its grants and whose they are.
     fn allowing(&self, origin: Origin, grants: Vec<Grant>) -> Self {
         Self {
             origin,
+            denier: self.denier.clone(),
             allow: Rules::new(Role::Allow, grants),
             deny: Arc::clone(&self.deny),
             limits: self.limits,

@@ -20,6 +20,16 @@ pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
 }
 
+impl Refused {
+    /// Who would have to allow it.
+    pub(crate) fn origin(&self) -> &Origin {
+        match self.refusal {
+            Refusal::Denied(_) => &self.layer.denier,
+            Refusal::Silent => &self.layer.origin,
+        }
+    }
+}
+
 impl Refusals {
     /// Adds a layer further in.
     #[inline]
@@ -48,7 +58,7 @@ impl Refusals {
     }
 
     pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
-        self.iter().map(|refused| &refused.layer.origin)
+        self.iter().map(Refused::origin)
     }
 
     /// Whether a deny matches, in whichever layer.

@@ -262,6 +262,28 @@ fn a_socket_that_is_opened_for_a_guest_keeps_to_its_grant_and_the_ceiling() {
 }
 
 #[test]
+fn a_deny_of_the_policy_is_told_as_its_own_of_a_socket_that_is_opened_for_a_guest() {
+    let deny = "listen tcp://127.0.0.1:8080";
+    let policy = Policy::builder().deny(deny).build().unwrap();
+    let socket = policy.granting(&Grant::parse("listen tcp://127.0.0.1:*").unwrap());
+    let denial = decide(&socket, deny).unwrap_err();
+    assert_eq!(denial.origin(), &Origin::Policy);
+    assert_eq!(
+        denial.report().to_string(),
+        "portcullis: denied  listen tcp://127.0.0.1:8080\n  \
+         reason: denied by: listen tcp://127.0.0.1:8080\n  \
+         to allow: remove the deny 'listen tcp://127.0.0.1:8080'"
+    );
+    let bounded = bounded("connect tcp://any:*").deny("connect tcp://10.0.0.7:*");
+    let bounded = bounded.build().unwrap();
+    let socket = bounded.granting(&Grant::parse("connect tcp://10.0.0.0/8:80").unwrap());
+    assert_eq!(
+        to_allow(&socket, "connect tcp://10.0.0.7:80"),
+        "remove the deny 'connect tcp://10.0.0.7:*'"
+    );
+}
+
+#[test]
 fn a_deny_is_explicit_in_whichever_layer_it_is() {
     let policy = bounded("connect tcp://1.1.1.1:*").build().unwrap();
     let denial = decide(&policy, "connect tcp://10.0.0.9:80").unwrap_err();
