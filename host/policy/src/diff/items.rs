@@ -71,8 +71,8 @@ impl Items {
                 space = Range::Group(Group::Multicast).into();
                 sets.push(space.clone());
             }
-            Scope::Local => sets.extend(unspecified),
-            Scope::Peer => {}
+            // As a destination it is another, and so says nothing of its neighbours.
+            Scope::Local | Scope::Peer => sets.extend(unspecified),
         }
         let classes = partition(&sets)
             .into_iter()

@@ -39,6 +39,28 @@ fn check(before: &str, after: &str, expected: &[&str]) {
     }
 }
 
+/// The unspecified address goes along with connecting to loopback, and its neighbours
+/// do not.
+#[test]
+fn the_names_of_special_addresses_are_not_forgotten_beside_those_of_loopback() {
+    let policy = |grants: &[&str]| {
+        let builder = grants
+            .iter()
+            .fold(Policy::builder(), |all, one| all.allow(one));
+        builder.build().unwrap()
+    };
+    let before = policy(&["connect tcp://*:*", "connect tcp://[::]:*", "resolve *"]);
+    let after = policy(&["connect tcp://*:*"]);
+    let diff = before.diff(&after).unwrap();
+    let changes: Vec<String> = diff.changes().iter().map(Change::to_string).collect();
+    assert!(
+        changes
+            .iter()
+            .any(|change| change == "closes  resolve any but not public,::/127"),
+        "{changes:?}"
+    );
+}
+
 #[test]
 fn a_grant_opens_what_it_says() {
     for grant in [
