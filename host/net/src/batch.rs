@@ -169,7 +169,6 @@ impl Socket {
             }
             turned_away += u32::try_from(all).unwrap_or(u32::MAX);
             wait.go_on(turned_away)?;
-            tokio::task::coop::consume_budget().await;
         }
     }
 

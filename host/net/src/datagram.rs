@@ -19,7 +19,7 @@ use crate::os::inet::Passage;
 use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
-use crate::wait::CROWD;
+use crate::wait::{CROWD, take_turn};
 
 /// A datagram that came in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -108,6 +108,7 @@ impl Socket {
     /// Asks whether a datagram may go to an endpoint, on the record. Of a name's
     /// addresses the first counts that is of the family and granted.
     pub(crate) async fn passage_to(&self, destination: &Endpoint) -> Result<Passage, Error> {
+        take_turn().await;
         let target: Target = self
             .target(destination, |protocol, port| Purpose::Connect {
                 protocol,
@@ -224,7 +225,6 @@ impl Socket {
             }
             turned_away += 1;
             wait.go_on(turned_away)?;
-            tokio::task::coop::consume_budget().await;
         }
     }
 

@@ -18,7 +18,7 @@ use crate::network::Network;
 use crate::readiness::Readiness;
 use crate::ready::Ready;
 use crate::socket::{Shared, Socket};
-use crate::wait::Wait;
+use crate::wait::{Wait, take_turn};
 
 /// How many events one wait tells at the most; the others have their turn.
 const EVENTS: usize = 4096;
@@ -169,7 +169,6 @@ impl Poller {
                 Err(error) if is_end(&error) => return Ok(events),
                 Err(error) => return Err(error),
             }
-            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -181,7 +180,6 @@ impl Poller {
             if is_over || !events.is_empty() || self.more(pause).await.is_err() {
                 return;
             }
-            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -200,6 +198,7 @@ impl Poller {
     /// what the kernel tells of, come first by turns, so that neither keep the
     /// others from being told; nor does one listener.
     async fn look(&self, maximum: usize) -> Result<Found, Error> {
+        take_turn().await;
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         let arrivals = self.0.guest.arrivals();
         let mut found = Found::default();

@@ -2,6 +2,10 @@
 //!
 //! The kernel is the only authority on readiness: what tokio remembers is a
 //! hint, and is checked before anyone is told.
+//!
+//! Each round of a wait takes a unit of the task's cooperative budget
+//! ([`crate::wait::take_turn`]), and rounds that lead nowhere pause. So a guest, a peer
+//! or a disagreement between the reactor and the kernel keeps no thread.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -18,6 +22,7 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::io::{Interest, Ready as Told};
 
 use crate::ready::Ready;
+use crate::wait::take_turn;
 
 type Registered<D> = Arc<AsyncFd<Arc<D>>>;
 
@@ -85,7 +90,9 @@ impl<D: Descriptor> Readiness<D> {
         is_last: impl Fn(&T) -> bool,
         pause: impl Fn(),
     ) -> io::Result<T> {
+        let mut doubts = Doubts::default();
         loop {
+            take_turn().await;
             let registered = self.register().await?;
             let told = {
                 let mut ready = pin!(registered.ready(self.watched(interest)));
@@ -101,7 +108,7 @@ impl<D: Descriptor> Readiness<D> {
                     Err(told) => told,
                 }
             };
-            self.doubt(registered, told).await;
+            doubts.next(self, registered, told).await;
         }
     }
 
@@ -155,6 +162,7 @@ impl<D: Descriptor> Readiness<D> {
     /// Waits until the reactor says that one of `interest` may be so, which takes no
     /// call. Who finds that it is not corrects what the reactor remembers.
     pub(crate) async fn hint(&self, interest: Ready) -> io::Result<()> {
+        take_turn().await;
         let registered = self.register().await?;
         let _told = registered.ready(reactor_interest(interest)).await?;
         Ok(())
@@ -166,7 +174,9 @@ impl<D: Descriptor> Readiness<D> {
         if interest.urgent {
             self.note_urgent();
         }
+        let mut doubts = Doubts::default();
         loop {
+            take_turn().await;
             let now = self.now(interest)?;
             if !now.is_nothing() {
                 return Ok(now);
@@ -177,22 +187,11 @@ impl<D: Descriptor> Readiness<D> {
             if !now.is_nothing() {
                 return Ok(now);
             }
-            guard.clear_ready();
+            // A guard that was cleared no longer knows what it was told.
             let told = guard.ready();
+            guard.clear_ready();
             drop(guard);
-            self.doubt(registered, told).await;
-        }
-    }
-
-    /// The reactor told of readiness, and the kernel knows of none.
-    async fn doubt(&self, registered: Registered<D>, told: Told) {
-        drop(registered);
-        // The reactor never forgets that a socket was closed or failed; a
-        // stream socket can be used again after either.
-        if told.is_read_closed() || told.is_write_closed() || told.is_error() {
-            self.forget();
-            // However long the two disagree, others get the thread in between.
-            tokio::task::yield_now().await;
+            doubts.next(self, registered, told).await;
         }
     }
 
@@ -255,6 +254,39 @@ impl<D: Descriptor> Readiness<D> {
         let registered = Arc::new(async_fd(Arc::clone(&self.descriptor))?);
         *place = Some(Arc::clone(&registered));
         Ok(registered)
+    }
+}
+
+/// How often, within one wait, the reactor told of readiness and the kernel knew of none.
+#[derive(Debug, Default)]
+struct Doubts(u32);
+
+impl Doubts {
+    /// How many of them cost no time: others may have been faster to take what came.
+    const FREE: u32 = 32;
+
+    /// How long each pause after that is: short enough for a listener that several
+    /// processes share, and long enough that a thousand rounds a second cost little.
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    /// Corrects what the reactor remembers, as far as it can. However long the reactor
+    /// and the kernel disagree, the wait takes next to no time on the processor.
+    async fn next<D: Descriptor>(
+        &mut self,
+        readiness: &Readiness<D>,
+        registered: Registered<D>,
+        told: Told,
+    ) {
+        drop(registered);
+        // The reactor never forgets that a socket was closed or failed; a
+        // stream socket can be used again after either.
+        if told.is_read_closed() || told.is_write_closed() || told.is_error() {
+            readiness.forget();
+        }
+        self.0 = self.0.saturating_add(1);
+        if self.0 > Self::FREE {
+            tokio::time::sleep(Self::PAUSE).await;
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::network::Network;
 use crate::os;
 use crate::readiness::Readiness;
 use crate::ready::Ready;
-use crate::wait::{CROWD, Wait};
+use crate::wait::{CROWD, Wait, take_turn};
 use crate::{inet, unix};
 
 /// How many connections wait to be accepted where the guest does not say:
@@ -243,8 +243,6 @@ impl Socket {
             }
             turned_away += 1;
             wait.go_on(turned_away)?;
-            // A crowd at the gate must not keep the thread from others.
-            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -384,7 +382,6 @@ impl Socket {
                 }
                 Ok(_) | Err(_) => return,
             }
-            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -569,6 +566,8 @@ impl Socket {
         is_last: impl Fn(&T) -> bool,
     ) -> Result<T, Error> {
         self.shared.network.must_be_audited()?;
+        // What succeeds again and again would never come to wait.
+        take_turn().await;
         let readiness = &self.shared.readiness;
         match readiness.attempt(interest, &mut call, &is_last) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

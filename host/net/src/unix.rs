@@ -18,7 +18,7 @@ use crate::os::unix::{self as os, Located, Passage};
 use crate::record::{is_denied, objection};
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
-use crate::wait::{Pauses, Wait};
+use crate::wait::{Pauses, Wait, take_turn};
 
 /// Where a socket is, in the words of the requests that put it there.
 #[derive(Debug)]
@@ -392,6 +392,7 @@ impl Socket {
         self.shared.network.must_be_audited()?;
         let mut pauses = Pauses::new();
         loop {
+            take_turn().await;
             self.shared.check_ended()?;
             let blocked: Error = match call(&self.shared.os) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => error.into(),

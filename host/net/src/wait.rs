@@ -85,6 +85,16 @@ impl Wait {
     }
 }
 
+/// Takes a unit of the task's cooperative budget (`tokio::task::coop`), and lets other
+/// tasks have the thread once the budget is spent.
+///
+/// Each operation that goes to the kernel, and each round of a wait, takes one. So an
+/// operation that is repeated without end, whatever keeps it going, returns to the runtime
+/// after a bounded number of steps; the server's bounds on time are looked at then.
+pub(crate) async fn take_turn() {
+    tokio::task::coop::consume_budget().await;
+}
+
 /// Pauses that grow, for what nothing wakes.
 #[derive(Debug)]
 pub(crate) struct Pauses(Duration);
