@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 
 use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::{Network, Outcome, Policy, Program};
+use portcullis_policy::Limits;
 use portcullis_tests::{
-    ENGINE, Finished, Guest, Peer, assert_every_behaviour_is_driven, component, spawn_alone,
+    ENGINE, Finished, Guest, PATIENCE, Peer, assert_every_behaviour_is_driven, component,
+    spawn_alone,
 };
 
 /// Runs a behaviour that has to trap, and says how.
@@ -123,15 +125,35 @@ fn receive_more_than_there_is_memory() {
 }
 
 #[test]
-fn drop_a_socket_that_a_pollable_needs() {
+fn drop_a_socket_that_a_pollable_waits_for() {
     let peer = Peer::serve(|mut visitor| {
-        visitor.read_exact(&mut [0; 4]).unwrap();
-        visitor.write_all(b"answer").unwrap();
+        visitor.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut all = Vec::new();
+        visitor.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"more");
     });
-    let grant = format!("connect tcp://{}", peer.address);
-    Guest::new("faults", "drop_a_socket_that_a_pollable_needs")
+    let guest = Guest::new("faults", "drop_a_socket_that_a_pollable_waits_for")
         .argument(peer.address)
-        .allow(&grant)
-        .succeed();
+        .allow(&format!("connect tcp://{}", peer.address))
+        .start();
+    // It has the pollable until it is told to end.
+    guest.line(0);
     peer.join();
+    guest.stop();
+}
+
+#[test]
+fn listen_again_where_a_pollable_waits() {
+    Guest::new("faults", "listen_again_where_a_pollable_waits")
+        .allow("listen tcp://127.0.0.1:*")
+        .succeed();
+}
+
+#[test]
+fn open_pollers_of_which_pollables_are_left() {
+    let mut limits = Limits::default();
+    limits.sockets = Some(2);
+    Guest::new("faults", "open_pollers_of_which_pollables_are_left")
+        .policy(Policy::builder().limits(limits).build().unwrap())
+        .succeed();
 }

@@ -13,6 +13,7 @@ use rustix::event::{Timespec, epoll};
 
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
+use crate::life::Life;
 use crate::limits::{Counted, descriptors};
 use crate::network::Network;
 use crate::readiness::Readiness;
@@ -27,12 +28,14 @@ const EVENTS: usize = 4096;
 ///
 /// Clones are the same set.
 #[derive(Clone, Debug)]
-pub struct Poller(Arc<Inner>);
+pub struct Poller(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     epoll: Arc<OwnedFd>,
-    readiness: Readiness<OwnedFd>,
+    /// Held apart by those who wait and must not keep the set.
+    pub(crate) readiness: Arc<Readiness<OwnedFd>>,
+    pub(crate) life: Life,
     guest: Arc<Guest>,
     _counted: Option<Counted>,
     /// Counts the looks at what is ready, so that arrivals and what the kernel tells
@@ -60,15 +63,15 @@ pub struct PollEvent {
 }
 
 /// A socket, and what the kernel says of it.
-type Told = (Socket, PollEvent);
+type Told = (Weak<Shared>, PollEvent);
 
 /// What is ready.
 #[derive(Debug, Default)]
-struct Found {
-    events: Vec<PollEvent>,
+pub(crate) struct Found {
+    pub(crate) events: Vec<PollEvent>,
     /// For how long nobody need look again at what waits for bandwidth, though the
     /// kernel says that it is ready.
-    pause: Option<Duration>,
+    pub(crate) pause: Option<Duration>,
 }
 
 impl Poller {
@@ -83,7 +86,8 @@ impl Poller {
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         descriptors::check(&*epoll).map_err(|limit| network.record(None).exceeded(limit))?;
         Ok(Self(Arc::new(Inner {
-            readiness: Readiness::new(Arc::clone(&epoll)),
+            readiness: Arc::new(Readiness::new(Arc::clone(&epoll))),
+            life: Life::default(),
             epoll,
             guest: Arc::clone(network.guest()),
             _counted: counted,
@@ -164,7 +168,7 @@ impl Poller {
             if !events.is_empty() || wait.go_on(u32::MAX).is_err() {
                 return Ok(events);
             }
-            match wait.bound(self.more(pause)).await {
+            match wait.bound(more(&self.0.readiness, pause)).await {
                 Ok(()) => {}
                 Err(error) if is_end(&error) => return Ok(events),
                 Err(error) => return Err(error),
@@ -175,29 +179,18 @@ impl Poller {
     /// Waits until a socket is ready. Where that cannot be waited for, it is for
     /// `wait` to say.
     pub async fn ready(&self) {
-        while let Ok(Found { events, pause }) = self.look(1).await {
-            let is_over = self.0.guest.audit_failure().is_some();
-            if is_over || !events.is_empty() || self.more(pause).await.is_err() {
-                return;
-            }
-        }
+        self.subscribe().ready().await;
     }
 
-    /// Waits until there may be more.
-    async fn more(&self, pause: Option<Duration>) -> io::Result<()> {
-        match pause {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => {
-                self.0.readiness.wait(Ready::READABLE).await?;
-            }
-        }
-        Ok(())
+    /// Whether nothing more is to come of it, so that nobody need wait.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.guest.audit_failure().is_some()
     }
 
     /// What is ready now. Listeners with a connection that is let in already, and
     /// what the kernel tells of, come first by turns, so that neither keep the
     /// others from being told; nor does one listener.
-    async fn look(&self, maximum: usize) -> Result<Found, Error> {
+    pub(crate) async fn look(&self, maximum: usize) -> Result<Found, Error> {
         take_turn().await;
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         let arrivals = self.0.guest.arrivals();
@@ -240,6 +233,9 @@ impl Poller {
         arrivals: &[RawFd],
     ) -> Result<(), Error> {
         for (socket, event) in self.told(maximum - found.events.len(), arrivals)? {
+            let Some(socket) = socket.upgrade().map(Socket::on) else {
+                continue;
+            };
             let ready = socket.vet(event.ready);
             if !ready.is_nothing() {
                 found.events.push(PollEvent { ready, ..event });
@@ -247,6 +243,7 @@ impl Poller {
             }
             let pauses = found.pause.into_iter().chain(socket.pause(event.ready));
             found.pause = pauses.min();
+            drop(socket);
             // A crowd at each of many sockets must not keep the thread from others.
             tokio::task::yield_now().await;
         }
@@ -271,7 +268,7 @@ impl Poller {
                 return None;
             }
             let (token, ready) = (watched.token, Ready::from(flags));
-            Some((watched.socket()?, PollEvent { token, ready }))
+            Some((watched.socket.clone(), PollEvent { token, ready }))
         });
         Ok(told.collect())
     }
@@ -288,6 +285,20 @@ impl Watched {
     fn socket(&self) -> Option<Socket> {
         self.socket.upgrade().map(Socket::on)
     }
+}
+
+/// Waits until there may be more.
+pub(crate) async fn more(
+    readiness: &Readiness<OwnedFd>,
+    pause: Option<Duration>,
+) -> io::Result<()> {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => {
+            readiness.wait(Ready::READABLE).await?;
+        }
+    }
+    Ok(())
 }
 
 fn is_end(error: &Error) -> bool {

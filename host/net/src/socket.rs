@@ -18,6 +18,7 @@ use crate::account::{Account, Ends, Traffic};
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
 use crate::audit::{Accepted, Closed, Connected, Event};
 use crate::error::{Error, ErrorCode};
+use crate::life::Life;
 use crate::limits::{Room, Usage};
 use crate::network::Network;
 use crate::os;
@@ -44,7 +45,9 @@ pub struct Socket {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) os: Arc<socket2::Socket>,
-    pub(crate) readiness: Readiness<socket2::Socket>,
+    /// Held apart by those who wait and must not keep the socket open.
+    pub(crate) readiness: Arc<Readiness<socket2::Socket>>,
+    pub(crate) life: Life,
     pub(crate) family: Family,
     pub(crate) kind: SocketType,
     pub(crate) settings: Mutex<Settings>,
@@ -117,7 +120,8 @@ impl Socket {
         let os = Arc::new(os);
         let sharers = network.guest().sharers.clone();
         let shared = Shared {
-            readiness: Readiness::new(Arc::clone(&os)),
+            readiness: Arc::new(Readiness::new(Arc::clone(&os))),
+            life: Life::default(),
             os,
             family,
             kind,
@@ -369,20 +373,13 @@ impl Socket {
     /// has failed. Where it cannot be waited for, that is for the next
     /// operation to say.
     pub async fn ready(&self, interest: Ready) {
-        loop {
-            let is_over = self.shared.network.audit_failure().is_some();
-            if is_over || self.has_arrived() && interest.readable {
-                return;
-            }
-            match self.shared.readiness.wait(interest).await {
-                Ok(ready) if self.vet(ready).is_nothing() => {
-                    if let Some(pause) = self.pause(ready) {
-                        tokio::time::sleep(pause).await;
-                    }
-                }
-                Ok(_) | Err(_) => return,
-            }
-        }
+        self.subscribe(interest).ready().await;
+    }
+
+    /// Whether nobody need ask the kernel: somebody was let in already, or all is over.
+    pub(crate) fn is_ready(&self, interest: Ready) -> bool {
+        let is_over = self.shared.network.audit_failure().is_some();
+        is_over || interest.readable && self.has_arrived()
     }
 
     /// Takes back `readable` where all that has come is what the policy does not

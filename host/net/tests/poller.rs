@@ -7,7 +7,7 @@
     reason = "a test fails by panicking, and the peers are not guests"
 )]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -323,4 +323,29 @@ async fn those_who_wait_for_one_listener_lose_nobody() {
     for visitor in visitors {
         visitor.join().unwrap();
     }
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_closes_what_somebody_waits_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let network = network(&["connect tcp://127.0.0.1:*"]);
+    let poller = Poller::new(&network).unwrap();
+    let (socket, mut peer) = connected(&network, &listener).await;
+    poller.add(&socket, 1, Ready::READABLE).unwrap();
+    let (mut of_socket, mut of_poller) = (socket.subscribe(Ready::READABLE), poller.subscribe());
+    let of_socket = tokio::spawn(async move { of_socket.ready().await });
+    let of_poller = tokio::spawn(async move { of_poller.ready().await });
+    let twin = socket.duplicate();
+    drop(socket);
+    // Both have had the thread, and wait.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!of_socket.is_finished() && !of_poller.is_finished());
+    drop((twin, poller));
+    of_socket.await.unwrap();
+    of_poller.await.unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_net::{Poller, Socket};
+use portcullis_net::{Poller, PollerSubscription, Socket};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
@@ -70,9 +70,9 @@ impl HostPoller for CtxView<'_> {
     }
 
     fn subscribe(&mut self, poller: Resource<Poller>) -> wasmtime::Result<Resource<DynPollable>> {
-        let poller = self.table.get(&poller)?.clone();
-        let subscription = self.table.push(Subscription(poller))?;
-        subscribe(self.table, subscription)
+        let waiting = self.table.get(&poller)?.subscribe();
+        let waiting = self.table.push(Waiting(waiting))?;
+        subscribe(self.table, waiting)
     }
 
     fn drop(&mut self, poller: Resource<Poller>) -> wasmtime::Result<()> {
@@ -82,10 +82,10 @@ impl HostPoller for CtxView<'_> {
 }
 
 /// What a pollable waits for.
-struct Subscription(Poller);
+struct Waiting(PollerSubscription);
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Subscription {
+impl Pollable for Waiting {
     async fn ready(&mut self) {
         self.0.ready().await;
     }

@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 use std::time::Duration;
 
-use portcullis_net::{Endpoint, ErrorCode, Ready, Socket};
+use portcullis_net::{Endpoint, ErrorCode, Socket, Subscription};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
@@ -200,12 +200,9 @@ impl HostSocket for CtxView<'_> {
         socket: Resource<Socket>,
         interest: Readiness,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        let subscription = Subscription {
-            socket: self.table.get(&socket)?.duplicate(),
-            interest: interest.into(),
-        };
-        let subscription = self.table.push(subscription)?;
-        subscribe(self.table, subscription)
+        let waiting = self.table.get(&socket)?.subscribe(interest.into());
+        let waiting = self.table.push(Waiting(waiting))?;
+        subscribe(self.table, waiting)
     }
 
     fn drop(&mut self, socket: Resource<Socket>) -> wasmtime::Result<()> {
@@ -214,17 +211,13 @@ impl HostSocket for CtxView<'_> {
     }
 }
 
-/// What a pollable waits for. It holds a handle of its own, so that it outlives
-/// the one that it was made from.
-struct Subscription {
-    socket: Socket,
-    interest: Ready,
-}
+/// What a pollable waits for.
+struct Waiting(Subscription);
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Subscription {
+impl Pollable for Waiting {
     async fn ready(&mut self) {
-        self.socket.ready(self.interest).await;
+        self.0.ready().await;
     }
 }
 

@@ -8,18 +8,21 @@
 )]
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use portcullis_guest::raw::{network, socket};
-use portcullis_guest::{Family, Network, SocketType, TcpListener, TcpStream};
+use portcullis_guest::{Family, Network, Poller, SocketType, TcpListener, TcpStream};
 use portcullis_test_guests::behaviours;
 
 behaviours! {
-    drop_a_socket_that_a_pollable_needs,
+    drop_a_socket_that_a_pollable_waits_for,
     exit_with_an_error,
     forge_a_network,
     forge_a_socket,
+    listen_again_where_a_pollable_waits,
     listen_in_the_middle_of_a_loop,
     loop_for_ever,
+    open_pollers_of_which_pollables_are_left,
     open_sockets_until_refused,
     panic_at_once,
     receive_more_than_there_is_memory,
@@ -110,12 +113,45 @@ fn receive_more_than_there_is_memory(args: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// The pollable holds on to the socket by itself.
-fn drop_a_socket_that_a_pollable_needs(args: &[&str]) -> io::Result<()> {
+/// The peer reads the end all the same, and the pollable waits for nothing more.
+fn drop_a_socket_that_a_pollable_waits_for(args: &[&str]) -> io::Result<()> {
     let stream = TcpStream::connect(args[0])?;
     let readable = stream.as_socket().subscribe(socket::Readiness::READABLE);
     (&stream).write_all(b"more")?;
+    assert!(!readable.ready());
     drop(stream);
+    assert!(readable.ready());
     readable.block();
+    println!("dropped");
+    loop {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
+
+fn listen_again_where_a_pollable_waits(_: &[&str]) -> io::Result<()> {
+    let first = TcpListener::bind("127.0.0.1:0")?;
+    let address = first.local_addr()?;
+    let arrival = first.as_socket().subscribe(socket::Readiness::READABLE);
+    let twin = first.as_socket().try_clone()?;
+    drop(first);
+    let taken = TcpListener::bind(address).map(drop);
+    assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert!(!arrival.ready());
+    drop(twin);
+    let _second = TcpListener::bind(address)?;
+    assert!(arrival.ready());
+    Ok(())
+}
+
+fn open_pollers_of_which_pollables_are_left(_: &[&str]) -> io::Result<()> {
+    let mut left = Vec::new();
+    for _ in 0..20 {
+        let poller = Poller::new()?;
+        let pollable = poller.subscribe();
+        assert!(!pollable.ready());
+        drop(poller);
+        assert!(pollable.ready());
+        left.push(pollable);
+    }
     Ok(())
 }
