@@ -1,11 +1,12 @@
 //! `--audit`: the log that was asked for, and when it is opened anew.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use portcullis::AuditLog;
+use portcullis::{AuditLog, Shown};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::stderr;
 
 /// Opens the log that `--audit` asks for.
 pub(crate) fn open(audit: Option<&Path>) -> Result<Option<AuditLog>> {
@@ -32,11 +33,10 @@ pub(crate) fn heed_hangups(log: AuditLog) -> Result<()> {
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             if let Err(error) = log.reopen() {
-                let _ = writeln!(
-                    io::stderr(),
+                stderr::say(&Shown::line(format_args!(
                     "warning: the audit log cannot be opened anew, and goes on where it was: \
                      {error}"
-                );
+                )));
             }
         }
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis::{Ending, Error, Log, PolicyError, Served, TurnedAway, Visit};
+use portcullis::{Ending, Error, Log, PolicyError, Served, Shown, TurnedAway, Visit};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -120,14 +120,14 @@ impl Log for Complaints {
 
 /// Tells the operator something, in a line.
 pub(crate) fn say(what: &str) {
-    output::say(&format!("portcullis: {what}"));
+    output::say(&Shown::line(format_args!("portcullis: {what}")));
 }
 
 /// Tells what went wrong, as the command does at its end.
 pub(crate) fn say_error(error: &anyhow::Error) {
-    match error.downcast_ref::<PolicyError>() {
+    output::say(&match error.downcast_ref::<PolicyError>() {
         // It begins with that itself.
-        Some(error) => output::say(&error.to_string()),
-        None => output::say(&format!("error: {error:#}")),
-    }
+        Some(error) => error.shown(),
+        None => Shown::lines(format_args!("error: {error:#}")),
+    });
 }

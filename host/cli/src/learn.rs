@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
-use portcullis::{Audit, Event, Grant, Learner, Policy};
+use portcullis::{Audit, Event, Grant, Learner, Policy, Shown};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{LearnArguments, PolicyArguments};
 use crate::audit;
 use crate::exit::Exit;
 use crate::policy_file::{self, List, PolicyFile};
-use crate::report::{self, Report, on_one_line};
+use crate::report::Report;
 use crate::run;
+use crate::stderr;
 
 /// Runs a program until it or the user ends it, and writes the policy that it
 /// needs.
@@ -62,7 +63,9 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
         1 => "1 grant".to_owned(),
         number => format!("{number} grants"),
     };
-    let _ = writeln!(io::stderr(), "portcullis: learned {grants}{output}");
+    stderr::say(&Shown::line(format_args!(
+        "portcullis: learned {grants}{output}"
+    )));
     Ok(exit.unwrap_or(Exit::Guest(0)))
 }
 
@@ -85,7 +88,7 @@ fn given(arguments: &PolicyArguments) -> Result<PolicyFile> {
 /// The comment at the top.
 fn header(program: &Path, left_out: u64) -> String {
     let program = program.file_name().unwrap_or(program.as_os_str());
-    let program = on_one_line(&program.to_string_lossy());
+    let program = Shown::line(program.to_string_lossy());
     let now = humantime::format_rfc3339_seconds(SystemTime::now());
     let mut header = format!(
         "# Learned by `portcullis learn` from {program} at {now}.\n\
@@ -129,7 +132,7 @@ impl Lessons {
     fn beyond(known: Vec<Grant>) -> Self {
         Self {
             learner: Arc::new(Mutex::new(Learner::beyond(known))),
-            report: Report::new(report::say),
+            report: Report::new(stderr::say),
         }
     }
 

@@ -19,15 +19,16 @@ mod policy_file;
 mod report;
 mod run;
 mod serve;
+mod stderr;
 mod terminal;
 mod trail;
 mod watch;
 
-use std::io::{self, Write};
+use std::io;
 
 use arguments::{Arguments, Command};
 use exit::Exit;
-use portcullis::PolicyError;
+use portcullis::{PolicyError, Shown};
 
 fn main() {
     let arguments = Arguments::read();
@@ -54,9 +55,8 @@ fn main() {
 
 /// Says what went wrong, in colours where there is a terminal.
 fn say(error: &anyhow::Error) {
-    // Nothing is left to do where standard error is gone.
-    let _ = match error.downcast_ref::<PolicyError>() {
-        Some(error) => writeln!(anstream::stderr(), "{}", error.styled()),
-        None => writeln!(anstream::stderr(), "error: {error:#}"),
-    };
+    stderr::say(&match error.downcast_ref::<PolicyError>() {
+        Some(error) => error.styled(),
+        None => Shown::lines(format_args!("error: {error:#}")),
+    });
 }

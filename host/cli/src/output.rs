@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
+use portcullis::Shown;
 use portcullis::wasmtime_wasi::cli::{self, StdoutStream};
 use tokio::io::AsyncWrite;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -115,7 +116,7 @@ impl Output {
 }
 
 /// Tells the operator something on standard error, in whole lines.
-pub(crate) fn say(lines: &str) {
+pub(crate) fn say(lines: &Shown) {
     // Who reads nothing is told of it later.
     let _ = STDERR.print(format!("{lines}\n").as_bytes());
 }

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use arguments::PolicyCommand;
+use portcullis::Shown;
 use serde_json::Value;
 
 use crate::exit::Exit;
@@ -26,13 +27,12 @@ pub(crate) fn policy(command: &PolicyCommand) -> Result<Exit> {
 
 /// Prints the text, or the value if that is what was asked for.
 fn print(as_json: bool, text: &str, value: impl FnOnce() -> Value) -> Result<()> {
-    let text = if as_json {
-        format!("{:#}\n", value())
-    } else {
-        text.to_owned()
+    let text = match as_json {
+        true => Shown::json(format!("{:#}\n", value())),
+        false => Shown::whole(text),
     };
     io::stdout()
         .lock()
-        .write_all(text.as_bytes())
+        .write_all(text.as_str().as_bytes())
         .context("cannot write to standard output")
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{Allowed, Audit, Denied, Event, Limited, Refused};
+use portcullis::{Allowed, Audit, Denied, Event, Limited, Refused, Shown};
 
 /// How many distinct denials are told apart. A guest that scans the network
 /// must fill neither memory nor the operator's screen.
@@ -24,15 +24,15 @@ pub(crate) struct Report {
 
 #[derive(Debug)]
 struct Tally {
-    say: fn(&str),
-    times: HashMap<String, u64>,
+    say: fn(&Shown),
+    times: HashMap<Shown, u64>,
     /// Those that were not told apart any more.
     others: u64,
 }
 
 impl Report {
     /// A report that says each with `say`.
-    pub(crate) fn new(say: fn(&str)) -> Self {
+    pub(crate) fn new(say: fn(&Shown)) -> Self {
         let tally = || {
             Arc::new(Mutex::new(Tally {
                 say,
@@ -87,7 +87,7 @@ impl Audit for Report {
 
 impl Tally {
     fn count(&mut self, report: &impl Display) {
-        let denial = report.to_string();
+        let denial = Shown::lines(report);
         if let Some(times) = self.times.get_mut(&denial) {
             *times += 1;
         } else if self.times.len() < DISTINCT {
@@ -110,31 +110,19 @@ impl Tally {
         let mut again: Vec<_> = self.times.iter().filter(|(_, times)| **times > 1).collect();
         again.sort();
         for (denial, times) in again {
-            let request = denial.lines().next().unwrap_or_default();
-            (self.say)(&format!("{request} ({times} times in all)"));
+            let request = denial.as_str().lines().next().unwrap_or_default();
+            (self.say)(&Shown::lines(format_args!(
+                "{request} ({times} times in all)"
+            )));
         }
         if self.others > 0 {
-            (self.say)(&format!("portcullis: {others}, not told apart"));
+            (self.say)(&Shown::lines(format_args!(
+                "portcullis: {others}, not told apart"
+            )));
         }
     }
 }
 
 fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Text of others, without what a terminal would act on and without an end of
-/// the line.
-pub(crate) fn on_one_line(text: &str) -> String {
-    let shown = |char: char| match char {
-        _ if char.is_control() => char::REPLACEMENT_CHARACTER,
-        _ => char,
-    };
-    text.chars().map(shown).collect()
-}
-
-/// Says it on standard error, before the guest goes on.
-pub(crate) fn say(line: &str) {
-    // Where standard error is gone the guest goes on all the same.
-    let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -3,20 +3,20 @@
 use std::env::{self, VarError};
 use std::fs;
 use std::future;
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use portcullis::{
-    AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, SystemResolver,
+    AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, Shown, SystemResolver,
 };
 
 use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArguments};
 use crate::audit;
 use crate::cache;
 use crate::exit::Exit;
-use crate::report::{self, Report};
+use crate::report::Report;
+use crate::stderr;
 use crate::terminal::Terminal;
 
 /// Runs a program to its end.
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let policy = policy(&guest.policy)?;
     let log = audit::open(guest.audit.as_deref())?;
     // People and programs do not read the same stream.
-    let report = (!audit::is_stderr(guest.audit.as_deref())).then(|| Report::new(report::say));
+    let report = (!audit::is_stderr(guest.audit.as_deref())).then(|| Report::new(stderr::say));
     let audit = (log.clone(), report.clone());
     let network = network(guest.resolver).with_audit(audit);
     let network = match (shadow, ask) {
@@ -34,10 +34,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
                 true => "nothing",
                 false => "nothing but the ceiling",
             };
-            let _ = writeln!(
-                io::stderr(),
+            stderr::say(&Shown::line(format_args!(
                 "portcullis: shadow: {what} is enforced; what would be denied is reported"
-            );
+            )));
             network.with_policy(policy.shadowed())
         }
         (false, true) => network
@@ -106,14 +105,14 @@ fn exit(program: &Path, outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Exit(code) => Exit::Guest(code),
         Outcome::Trap(error) => {
-            // The functions of the guest are called what the guest likes.
-            let trap = printable(&format!("{error:?}"));
-            let program = program.display();
-            let _ = writeln!(io::stderr(), "error: {program}: trapped: {trap}");
+            let program = Shown::line(program.display());
+            stderr::say(&Shown::lines(format_args!(
+                "error: {program}: trapped: {error:?}"
+            )));
             Exit::Trap
         }
         Outcome::Unaudited(failure) => {
-            let _ = writeln!(io::stderr(), "error: {failure}");
+            stderr::say(&Shown::line(format_args!("error: {failure}")));
             Exit::Unaudited
         }
     }
@@ -142,16 +141,6 @@ pub(crate) fn named_socket<'a>(socket: &'a str, taken: &[&str]) -> Result<(&'a s
         bail!("--socket {socket}: there is a socket `{name}` already; give each a name of its own");
     }
     Ok((name, grant))
-}
-
-/// The text without what a terminal would act on.
-pub(crate) fn printable(text: &str) -> String {
-    let shown = |char: char| match char {
-        '\n' | '\t' => char,
-        _ if char.is_control() => char::REPLACEMENT_CHARACTER,
-        _ => char,
-    };
-    text.chars().map(shown).collect()
 }
 
 /// A network without a grant as yet.
@@ -254,7 +243,7 @@ pub(crate) fn engine(builder: EngineBuilder) -> Result<Engine> {
         .context("cannot start the WebAssembly engine")
 }
 
-/// wasmtime's errors are not `std::error::Error`s.
+/// wasmtime's errors are not `std::error::Error`s, and in the words of a component.
 pub(crate) fn with_causes(error: portcullis::wasmtime::Error) -> anyhow::Error {
-    anyhow!("{error:#}")
+    anyhow!(Shown::line(format_args!("{error:#}")))
 }

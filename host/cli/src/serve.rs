@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use portcullis::{ListenError, Server};
+use portcullis::{ListenError, Server, Shown};
 
 use crate::arguments::ServeArguments;
 use crate::complaints::{say, say_error};
@@ -93,7 +93,7 @@ async fn operate(
     };
     let (exit, patience, stage) = tokio::select! {
         failure = server.audit_failure() => {
-            output::say(&format!("error: {failure}"));
+            output::say(&Shown::line(format_args!("error: {failure}")));
             systemd::stopping("the audit failed");
             (Exit::Unaudited, Duration::ZERO, Stage::Draining)
         }

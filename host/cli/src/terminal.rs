@@ -9,12 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::Result;
-use portcullis::{Act, Ask, Consent, Denial, Grant, Policy};
+use portcullis::{Act, Ask, Consent, Denial, Grant, Policy, Shown};
 use rustix::termios::{QueueSelector, tcflush};
 
 use crate::arguments::GuestArguments;
 use crate::policy_file::{self, List, PolicyFile};
-use crate::report::on_one_line;
 
 /// How many questions are asked. A guest that scans the network must not keep
 /// anybody busy.
@@ -27,7 +26,7 @@ const TRIES: usize = 3;
 /// and output are: those are for the guest.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    program: String,
+    program: Shown,
     /// The policy that can be added to.
     policy: Option<PathBuf>,
     asked: Mutex<HashSet<String>>,
@@ -45,7 +44,7 @@ impl Terminal {
         let program = guest.program.file_name();
         let program = program.unwrap_or(guest.program.as_os_str());
         Self {
-            program: on_one_line(&program.to_string_lossy()),
+            program: Shown::line(program.to_string_lossy()),
             policy: guest.policy.policy.first().cloned(),
             asked: Mutex::default(),
         }
@@ -77,7 +76,10 @@ impl Terminal {
                 Some(Answer::Session) => return Ok(Consent::Always),
                 Some(Answer::Write) => match self.write(grant) {
                     Ok(()) => return Ok(Consent::Always),
-                    Err(error) => writeln!(terminal, "  cannot write it: {error:#}")?,
+                    Err(error) => {
+                        let error = Shown::line(format_args!("{error:#}"));
+                        writeln!(terminal, "  cannot write it: {error}")?;
+                    }
                 },
                 None => {}
             }
@@ -91,7 +93,7 @@ impl Terminal {
         let once = if is_once(grant) { "once (o), " } else { "" };
         write!(terminal, "  allow {once}for this session (s)")?;
         if let Some(policy) = &self.policy {
-            let policy = on_one_line(&policy.to_string_lossy());
+            let policy = Shown::line(policy.display());
             write!(terminal, ", write into {policy} (w)")?;
         }
         write!(terminal, ", or deny (d)? [d] ")

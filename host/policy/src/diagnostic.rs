@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use crate::GrantError;
 use crate::excerpt::Excerpt;
 use crate::file::Mistake;
 use crate::quoted::{Printable, Quoted};
 use crate::rendering;
+use crate::{GrantError, Shown};
 
 /// Everything that is wrong with a policy, in the order in which it was given.
 ///
@@ -61,10 +61,15 @@ impl PolicyError {
         self.omitted
     }
 
+    /// What is displayed.
+    pub fn shown(&self) -> Shown {
+        rendering::plain(self)
+    }
+
     /// What is displayed, in colours: for a terminal, by way of something that
     /// strips them where there is none.
-    pub fn styled(&self) -> impl fmt::Display {
-        fmt::from_fn(|f| f.write_str(&rendering::styled(self)))
+    pub fn styled(&self) -> Shown {
+        rendering::styled(self)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -119,7 +124,7 @@ fn length(text: &str, mistake: &Mistake) -> usize {
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&rendering::plain(self))
+        self.shown().fmt(f)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::shown::is_legible;
+
 /// One line of text, cut to what surrounds a part of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Excerpt {
@@ -79,7 +81,7 @@ fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
         '"' | '\'' | '\\' => c,
-        _ if c.escape_debug().len() > 1 => char::REPLACEMENT_CHARACTER,
+        _ if !is_legible(c) || c.escape_debug().len() > 1 => char::REPLACEMENT_CHARACTER,
         _ => c,
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::shown::is_legible;
+
 /// Shows text escaped, and cut when it is long.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
@@ -16,7 +18,7 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '\'' | '"' | '\\' => write!(f, "{c}"),
-            _ => write!(f, "{}", c.escape_debug()),
+            _ => escape(c, f),
         })
     }
 }
@@ -26,12 +28,20 @@ impl fmt::Display for Quoted<'_> {
         for c in self.0.chars().take(LONGEST) {
             match c {
                 '\'' | '"' => write!(f, "{c}")?,
-                _ => write!(f, "{}", c.escape_debug())?,
+                _ => escape(c, f)?,
             }
         }
         if self.0.chars().nth(LONGEST).is_some() {
             f.write_str("…")?;
         }
         Ok(())
+    }
+}
+
+fn escape(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match c.escape_debug() {
+        // It knows less of what is not seen.
+        shown if shown.len() == 1 && !is_legible(c) => write!(f, "{}", c.escape_unicode()),
+        shown => write!(f, "{shown}"),
     }
 }

@@ -3,17 +3,17 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::{Diagnostic, PolicyError};
+use crate::{Diagnostic, PolicyError, Shown};
 
-pub(crate) fn plain(error: &PolicyError) -> String {
+pub(crate) fn plain(error: &PolicyError) -> Shown {
     render(error, &Renderer::plain())
 }
 
-pub(crate) fn styled(error: &PolicyError) -> String {
+pub(crate) fn styled(error: &PolicyError) -> Shown {
     render(error, &Renderer::styled())
 }
 
-fn render(error: &PolicyError, renderer: &Renderer) -> String {
+fn render(error: &PolicyError, renderer: &Renderer) -> Shown {
     let mistakes = error.diagnostics().iter().map(group);
     let omitted = match error.omitted() {
         0 => None,
@@ -25,7 +25,7 @@ fn render(error: &PolicyError, renderer: &Renderer) -> String {
         .chain(omitted)
         .map(|mistake| renderer.render(&[mistake]))
         .collect();
-    rendered.join("\n\n")
+    Shown::of_ours(rendered.join("\n\n"))
 }
 
 fn group(diagnostic: &Diagnostic) -> Group<'_> {
@@ -36,10 +36,10 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         Some(position) => line.line_start(position.line),
         None => line.line_numbering(false),
     };
-    let hint = diagnostic.hint.as_deref();
+    let hint = diagnostic.hint.as_deref().map(Shown::lines);
     // The column is that of the whole line, of which this may be a part.
     Level::ERROR
-        .primary_title(diagnostic.title().to_string())
+        .primary_title(Shown::lines(diagnostic.title()).into_string())
         .element(line)
-        .elements(hint.map(|hint| Level::HELP.message(hint)))
+        .elements(hint.map(|hint| Level::HELP.message(hint.into_string())))
 }

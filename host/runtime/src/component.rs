@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use portcullis_policy::Shown;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::compiled::{self, EXTENSION};
@@ -14,7 +15,7 @@ use crate::state::State;
 
 /// Why a file is not a component that can be run.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {reason}", path.display())]
+#[error("{}: {reason}", Shown::line(path.display()))]
 pub struct LoadError {
     path: PathBuf,
     reason: Reason,
@@ -26,10 +27,11 @@ pub(crate) enum Reason {
         "is a core module, not a component; build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
     )]
     CoreModule,
-    #[error("does not compile: {0:#}")]
+    #[error("does not compile: {}", causes(.0))]
     DoesNotCompile(wasmtime::Error),
     #[error(
-        "is no compiled code of this host; compile the component anew with `portcullis compile`: {0:#}"
+        "is no compiled code of this host; compile the component anew with `portcullis compile`: {}",
+        causes(.0)
     )]
     Foreign(wasmtime::Error),
     #[error(
@@ -52,12 +54,17 @@ pub(crate) enum Reason {
     Nameless,
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
-    #[error("imports what this host does not have: {0:#}")]
+    #[error("imports what this host does not have: {}", causes(.0))]
     UnknownImport(wasmtime::Error),
     #[error(
         "is compiled code that others could have written, which is run as it is: it has to belong to this user or to root, and nobody else may write to it (`chmod go-w`)"
     )]
     Untrusted,
+}
+
+/// The error with what it came of: in the words of the component.
+fn causes(error: &wasmtime::Error) -> Shown {
+    Shown::line(format_args!("{error:#}"))
 }
 
 /// Reads, compiles and links the component in a file, and has `find` look for

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use portcullis_policy::Shown;
 use serde::Serialize;
 
 /// Where lines of JSON are written, one after the other.
@@ -101,7 +102,8 @@ impl JsonLines {
             // What others could not finish must not swallow this.
             text.push(b'\n');
         }
-        serde_json::to_writer(&mut *text, &line(*lines + 1, SystemTime::now()))?;
+        let json = serde_json::to_string(&line(*lines + 1, SystemTime::now()))?;
+        text.extend_from_slice(Shown::json(json).as_str().as_bytes());
         text.push(b'\n');
         let written = place.write(text);
         *is_torn = written.is_err();

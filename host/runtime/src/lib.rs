@@ -97,7 +97,6 @@ mod host;
 mod json_lines;
 mod linker;
 mod memory;
-mod one_line;
 mod pool;
 mod program;
 mod server;
@@ -120,7 +119,7 @@ pub use portcullis_net::{
 pub use portcullis_policy::{
     Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,
     GrantError, Leads, Learner, Lesson, Limits, Lookup, Name, NameError, Origin, Permit, Policy,
-    PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Step,
+    PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Shown, Step,
     TooComplex, Warning,
 };
 pub use program::{Outcome, Program};

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portcullis_net::AuditFailure;
+use portcullis_policy::Shown;
 use tracing::{Instrument, debug, info, info_span};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -66,7 +67,7 @@ impl Program {
     pub async fn run(&self, wasi: WasiCtx, ctx: impl Into<Ctx>) -> wasmtime::Result<Outcome> {
         let state = State::new(wasi, ctx.into());
         let network = state.portcullis.network().clone();
-        let span = info_span!("guest", program = &*self.name);
+        let span = info_span!("guest", program = %Shown::line(&self.name));
         let guest = async {
             let outcome = self.run_in(state.into_store(self.command.engine())).await;
             // The guest's sockets are closed, and the audit has heard of that as well.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use portcullis::{
-    AnyRequest, DnsResolver, Explanation, Grant, GrantError, Leads, Policy, Reason, Resolver, Step,
-    SystemResolver,
+    AnyRequest, DnsResolver, Explanation, Grant, GrantError, Leads, Policy, Reason, Resolver,
+    Shown, Step, SystemResolver,
 };
 use serde_json::{Map, Value};
 
@@ -46,7 +46,7 @@ fn unreadable(request: &str, error: GrantError) -> anyhow::Error {
         .hint
         .map(|hint| format!("\n  hint: {hint}"))
         .unwrap_or_default();
-    let request: String = request.escape_debug().take(80).collect();
+    let request = Shown::quoted(request);
     anyhow!("the request '{request}': {}{hint}", error.reason)
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use portcullis::Grant;
+use portcullis::{Grant, Shown};
 use serde_json::{Value, json};
 use toml_edit::Document;
 
@@ -101,8 +101,8 @@ impl Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File { file, line } => write!(f, "{file}:{line}"),
-            Self::Flag(flag) => f.write_str(flag),
+            Self::File { file, line } => write!(f, "{}:{line}", Shown::line(file)),
+            Self::Flag(flag) => Shown::line(flag).fmt(f),
         }
     }
 }

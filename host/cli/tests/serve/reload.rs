@@ -5,6 +5,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use portcullis_policy::Shown;
 use portcullis_tests::visit_from;
 use tempfile::TempDir;
 
@@ -143,6 +144,21 @@ fn what_cannot_be_served_with_is_refused_and_the_old_serves_on() {
     house.server.reload();
     assert_eq!(answer(visitor(house.address)), "Thank you for connecting");
     drop(early);
+    house.server.finish();
+}
+
+/// The next handler is somebody else's.
+#[test]
+fn a_handler_that_does_not_compile_writes_nothing_raw() {
+    let mut house = House::new("", &[]);
+    let name = "\\1b[2J\\0aportcullis: \\e2\\80\\aeend";
+    let twice =
+        format!(r#"(component (core module (func (export "{name}")) (func (export "{name}"))))"#);
+    fs::write(house.file("handler.wasm"), wat::parse_str(twice).unwrap()).unwrap();
+    let error = house.server.fail_to_reload();
+    assert_eq!(error, Shown::whole(&error).as_str());
+    let told = "duplicate export name `\u{fffd}[2J portcullis: \u{fffd}end`";
+    assert!(error.contains(told), "{error}");
     house.server.finish();
 }
 

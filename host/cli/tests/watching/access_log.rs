@@ -199,7 +199,7 @@ fn datagrams_and_unix_sockets_have_lines() {
 fn what_a_handler_says_breaks_no_line() {
     let folder = TempDir::new().unwrap();
     let log = folder.path().join("access.jsonl");
-    let forged = "fail \"}\r{\u{1b}[2J\u{9b}\u{202e}\u{2028}portcullis: ";
+    let forged = "fail \"}\r{\u{1b}[2J\u{9b}\u{202e}\u{2066}\u{200b}\u{3164}\u{2028}portcullis: ";
     let path = log.to_str().unwrap();
     let logged = ["--listen", "tcp://127.0.0.1:0", "--access-log", path];
     let server = Server::start("handler-faults", &logged);
@@ -210,7 +210,8 @@ fn what_a_handler_says_breaks_no_line() {
     let lines = read_when(&log, 1);
     let reason = lines[0]["reason"].as_str().unwrap();
     assert!(
-        reason.starts_with("\"} {\u{fffd}[2J\u{fffd}\u{fffd} portcullis: xx"),
+        reason
+            .starts_with("\"} {\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd} portcullis: xx"),
         "{reason}"
     );
     assert_eq!(reason.chars().count(), 501);
@@ -220,7 +221,10 @@ fn what_a_handler_says_breaks_no_line() {
     order(server.address(), forged);
     let heard = server.hears("portcullis: 1 from 127.0.0.1:", 1);
     let (_, told) = heard[0].split_once(' ').unwrap();
-    assert_eq!(told, "failed: \"} {\u{fffd}[2J\u{fffd}\u{fffd} portcullis:");
+    assert_eq!(
+        told,
+        "failed: \"} {\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd} portcullis:"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use portcullis_policy::Shown;
 use serde::Serialize;
 
 use crate::server::{Served, TurnedAway, Visit};
@@ -43,7 +44,7 @@ struct Spent {
 impl<'a> Line<'a> {
     pub(super) fn served(seq: u64, time: SystemTime, served: &Served<'a>) -> Self {
         Self {
-            reason: served.ending.reason(),
+            reason: served.ending.reason().map(Shown::into_string),
             spent: Some(Spent {
                 bytes_received: served.bytes_received,
                 bytes_sent: served.bytes_sent,

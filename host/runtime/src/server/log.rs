@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use portcullis_net::{AuditFailure, Error, SocketAddress};
-
-use crate::one_line::one_line;
+use portcullis_policy::Shown;
 
 /// Hears of connections and datagrams: for an access log, or to count them.
 ///
@@ -182,13 +181,13 @@ impl Ending {
     /// What there is to say beyond the word: one line, without what a terminal
     /// would act on, and not longer than a log can take, whatever a handler or a
     /// peer has had a part in.
-    pub fn reason(&self) -> Option<String> {
+    pub fn reason(&self) -> Option<Shown> {
         match self {
             Self::Trapped(error) | Self::OutOfMemory(error) | Self::NotBegun(error) => {
                 // The cause first, since where it happened may be a long story.
                 let mut causes: Vec<_> = error.chain().collect();
                 causes.reverse();
-                Some(one_line(fmt::from_fn(|f| {
+                Some(Shown::line(fmt::from_fn(|f| {
                     let mut apart = "";
                     for cause in &causes {
                         write!(f, "{apart}{cause}")?;
@@ -197,9 +196,9 @@ impl Ending {
                     Ok(())
                 })))
             }
-            Self::Failed(error) => Some(one_line(error)),
-            Self::Exited(code) => Some(format!("exit code {code}")),
-            Self::Unaudited(failure) => Some(one_line(failure)),
+            Self::Failed(error) => Some(Shown::line(error)),
+            Self::Exited(code) => Some(Shown::line(format_args!("exit code {code}"))),
+            Self::Unaudited(failure) => Some(Shown::line(failure)),
             Self::Finished | Self::OutOfCpuTime | Self::OutOfTime | Self::Idle | Self::Dropped => {
                 None
             }
