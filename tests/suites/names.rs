@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use portcullis::{
-    Answer, Error, ErrorCode, Lookup, Name, Outcome, Pending, Permit, Policy, Resolver, Reverse,
-    TableResolver,
+    Answer, Error, ErrorCode, Families, Lookup, Name, Outcome, Pending, Permit, Policy, Resolver,
+    Reverse, TableResolver,
 };
 use portcullis_tests::{Finished, Guest, Nobody, assert_every_behaviour_is_driven, greeter};
 
@@ -307,7 +307,7 @@ fn a_host_has_a_name_with_its_domain_as_far_as_it_may_be_known() {
 struct Failing(ErrorCode);
 
 impl Resolver for Failing {
-    fn look_up(&self, _: Permit<Lookup>) -> Pending<'_, Answer> {
+    fn look_up(&self, _: Permit<Lookup>, _: Families) -> Pending<'_, Answer> {
         Box::pin(async { Err(Error::from(self.0)) })
     }
 

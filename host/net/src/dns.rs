@@ -6,84 +6,196 @@
 )]
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup as Found;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name as DnsName, RData, Record, RecordType};
 use hickory_resolver::{ResolverBuilder, TokioResolver};
+use parking_lot::Mutex;
 use portcullis_policy::{Lookup, Name, Permit, Reverse};
-use tokio::sync::OnceCell;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::debug;
 
-use crate::error::ErrorCode;
+use crate::aside::aside;
+use crate::error::{Error, ErrorCode};
 use crate::hosts_file::HostsFile;
-use crate::resolver::{Answer, Pending, Resolver, failure, follow};
+use crate::machine::{Machine, News, Stamps};
+use crate::resolver::{Answer, Families, Pending, Resolver, failure, follow, of_both};
+
+/// How long the files of the machine count before they are looked at again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How long a lookup waits for news of them where it can do with what was known.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The DNS, asked directly. Answers are kept for as long as their time to live
 /// says.
 ///
 /// By default it asks the name servers, and before them the hosts file, that
-/// this machine is set up with (`/etc/resolv.conf`, `/etc/hosts`).
-#[derive(Default)]
+/// this machine is set up with (`/etc/resolv.conf`, `/etc/hosts`). It follows them:
+/// what is changed there counts a second later.
 pub struct DnsResolver {
-    server: Option<SocketAddr>,
+    source: Source,
     // Set up on first use: most guests never look anything up.
-    client: OnceCell<Client>,
+    known: Mutex<Option<Known>>,
+    /// The place to look at the files: a file system that does not answer is asked
+    /// once.
+    looking: Arc<Semaphore>,
 }
 
+/// Who is asked.
+#[derive(Clone)]
+enum Source {
+    Machine(Machine),
+    Server(SocketAddr),
+}
+
+#[derive(Clone)]
+struct Known {
+    client: Client,
+    stamps: Stamps,
+    /// When the files were looked at; none where there are none.
+    looked: Option<Instant>,
+}
+
+impl Known {
+    fn is_fresh(&self) -> bool {
+        self.looked.is_none_or(|looked| looked.elapsed() < FRESH)
+    }
+}
+
+#[derive(Clone)]
 struct Client {
-    hosts: HostsFile,
+    hosts: Arc<HostsFile>,
     dns: TokioResolver,
+}
+
+impl Default for DnsResolver {
+    fn default() -> Self {
+        Self::of(Source::Machine(Machine::default()))
+    }
 }
 
 impl DnsResolver {
     /// Asks one name server, whatever this machine is set up with.
     pub fn at(server: SocketAddr) -> Self {
-        let client = OnceCell::new();
+        Self::of(Source::Server(server))
+    }
+
+    fn of(source: Source) -> Self {
         Self {
-            server: Some(server),
-            client,
+            source,
+            known: Mutex::default(),
+            looking: Arc::new(Semaphore::new(1)),
         }
     }
 
-    async fn client(&self) -> Result<&Client, NetError> {
-        self.client
-            .get_or_try_init(|| async { self.connect() })
-            .await
+    /// What a message of a name server says of a name: as it is taken where the
+    /// server was asked, but for the checks that it is the answer to the question.
+    ///
+    /// # Errors
+    ///
+    /// `name-lookup-failed` where it is no message; those of a lookup.
+    pub fn read(message: &[u8], name: &Name) -> Result<Answer, Error> {
+        let said = |code| failure(code, name.as_str());
+        let message = Message::from_vec(message).map_err(|_| said(NOT_A_NAME))?;
+        let absolute = absolute(name).map_err(said)?;
+        let lives = message.answers.iter().map(|record| record.ttl);
+        let lives = Duration::from_secs(lives.min().unwrap_or_default().into());
+        let query = Query::query(absolute.clone(), RecordType::A);
+        let end = Instant::now() + lives;
+        let found = Found::new_with_deadline(query, message.answers, end);
+        read(&absolute, Ok(found)).map_err(said)
     }
 
-    fn connect(&self) -> Result<Client, NetError> {
-        let (hosts, builder) = match self.server {
-            None => (HostsFile::read(), TokioResolver::builder_tokio()?),
-            Some(server) => {
-                let mut only = NameServerConfig::udp_and_tcp(server.ip());
-                for connection in &mut only.connections {
-                    connection.port = server.port();
-                }
-                let config = ResolverConfig::from_parts(None, Vec::new(), vec![only]);
+    async fn client(&self) -> Result<Client, NetError> {
+        let known = self.known.lock().clone();
+        let before = match known {
+            Some(known) if known.is_fresh() => return Ok(known.client),
+            known => known,
+        };
+        let now = match &self.source {
+            Source::Machine(machine) => self.look(machine, before.as_ref()).await,
+            Source::Server(server) => at(*server),
+        };
+        match (now, before) {
+            (Ok(now), _) => {
+                *self.known.lock() = Some(now.clone());
+                Ok(now.client)
+            }
+            // Files that are being written, or a file system that does not answer.
+            (Err(error), Some(known)) => {
+                debug!(%error, "the machine's name servers stay as they were");
+                Ok(known.client)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// Looks at the files of the machine. Fails where that takes too long for who
+    /// can do without.
+    async fn look(&self, machine: &Machine, before: Option<&Known>) -> Result<Known, NetError> {
+        let looking = Arc::clone(&self.looking);
+        let place = match before {
+            Some(_) => looking.try_acquire_owned().map_err(io::Error::other)?,
+            None => looking.acquire_owned().await.map_err(io::Error::other)?,
+        };
+        let (machine, stamps) = (machine.clone(), before.map(|known| known.stamps));
+        let looked = Instant::now();
+        let news = aside("names", place, move || machine.news(stamps))?;
+        let news = match before {
+            Some(_) => timeout(LOOK, news).await.map_err(io::Error::from)?,
+            None => news.await,
+        };
+        let News {
+            stamps,
+            servers,
+            hosts,
+        } = news.map_err(io::Error::other)??;
+        let client = match (servers, before) {
+            (None, Some(known)) => known.client.clone(),
+            (servers, _) => {
+                let (config, options) = servers.unwrap_or_default();
                 let runtime = TokioRuntimeProvider::default();
-                let builder = TokioResolver::builder_with_config(config, runtime);
-                (HostsFile::default(), builder)
+                let mut builder = TokioResolver::builder_with_config(config, runtime);
+                *builder.options_mut() = options;
+                Client::new(Arc::default(), builder)?
             }
         };
-        Client::new(hosts, builder)
+        let hosts = hosts.or_else(|| Some(Arc::clone(&before?.client.hosts)));
+        Ok(Known {
+            client: Client {
+                hosts: hosts.unwrap_or_default(),
+                ..client
+            },
+            stamps,
+            looked: Some(looked),
+        })
     }
 
-    async fn answer(&self, name: &Name) -> Result<Answer, ErrorCode> {
+    async fn answer(&self, name: &Name, families: Families) -> Result<Answer, ErrorCode> {
         let client = self.client().await.map_err(|error| code_of(&error))?;
         if let Some(answer) = client.hosts.answer(name) {
             return Ok(answer);
         }
         let absolute = absolute(name)?;
-        // Both families, so that the policy sees all there is to see.
-        let (six, four) = tokio::join!(
-            client.dns.lookup(absolute.clone(), RecordType::AAAA),
-            client.dns.lookup(absolute.clone(), RecordType::A),
-        );
-        both(read(&absolute, six), read(&absolute, four))
+        let of = |kind| {
+            let lookup = client.dns.lookup(absolute.clone(), kind);
+            async { read(&absolute, lookup.await) }
+        };
+        match families {
+            Families::Both => of_both(of(RecordType::AAAA), of(RecordType::A)).await,
+            Families::Inet => of(RecordType::A).await,
+            Families::Inet6 => of(RecordType::AAAA).await,
+        }
     }
 
     async fn names(&self, request: &Reverse) -> Result<Vec<Name>, ErrorCode> {
@@ -105,9 +217,25 @@ impl DnsResolver {
     }
 }
 
+/// One name server, which no file says more of.
+fn at(server: SocketAddr) -> Result<Known, NetError> {
+    let mut only = NameServerConfig::udp_and_tcp(server.ip());
+    for connection in &mut only.connections {
+        connection.port = server.port();
+    }
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![only]);
+    let runtime = TokioRuntimeProvider::default();
+    let builder = TokioResolver::builder_with_config(config, runtime);
+    Ok(Known {
+        client: Client::new(Arc::default(), builder)?,
+        stamps: Stamps::default(),
+        looked: None,
+    })
+}
+
 impl Client {
     fn new(
-        hosts: HostsFile,
+        hosts: Arc<HostsFile>,
         mut builder: ResolverBuilder<TokioRuntimeProvider>,
     ) -> Result<Self, NetError> {
         let options = builder.options_mut();
@@ -127,10 +255,10 @@ impl fmt::Debug for DnsResolver {
 }
 
 impl Resolver for DnsResolver {
-    fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_, Answer> {
+    fn look_up(&self, permit: Permit<Lookup>, families: Families) -> Pending<'_, Answer> {
         Box::pin(async move {
             let name = permit.request().name();
-            let answer = self.answer(name).await;
+            let answer = self.answer(name, families).await;
             answer.map_err(|code| failure(code, name.as_str()))
         })
     }
@@ -204,42 +332,6 @@ fn pointer(record: &Record) -> Option<Name> {
     }
 }
 
-/// The answers for both families as one. The families may lead through different
-/// names; the canonical one is that of the addresses to try first.
-fn both(
-    first: Result<Answer, ErrorCode>,
-    second: Result<Answer, ErrorCode>,
-) -> Result<Answer, ErrorCode> {
-    let (first, second) = match (first, second) {
-        (Ok(first), Ok(second)) => (first, second),
-        (Ok(answer), Err(_)) | (Err(_), Ok(answer)) => return Ok(answer),
-        (Err(first), Err(second)) => return Err(more_telling(first, second)),
-    };
-    let mut chain = second.chain;
-    chain.retain(|name| !first.chain.contains(name));
-    chain.extend(first.chain);
-    let ends = [first.valid_until, second.valid_until];
-    Ok(Answer {
-        addresses: [first.addresses, second.addresses].concat(),
-        chain,
-        valid_until: ends.into_iter().flatten().min(),
-    })
-}
-
-/// Of two failures the one that leaves more open: a name is only not there, or
-/// without addresses, if nobody failed to say so.
-fn more_telling(first: ErrorCode, second: ErrorCode) -> ErrorCode {
-    let order = [
-        ErrorCode::NameTemporaryFailure,
-        ErrorCode::NameLookupFailed,
-        ErrorCode::NameNoData,
-    ];
-    let found = order
-        .into_iter()
-        .find(|code| [first, second].contains(code));
-    found.unwrap_or(first)
-}
-
 /// As glibc tells them apart: what the server may get over, and what not.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -269,12 +361,10 @@ fn code_of_response(code: ResponseCode) -> ErrorCode {
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
-    use std::sync::Arc;
+    use std::path::Path;
     use std::thread;
 
-    use hickory_resolver::proto::op::Message;
     use hickory_resolver::system_conf::parse_resolv_conf;
-    use parking_lot::Mutex;
     use portcullis_policy::{Policy, Purpose};
 
     use super::*;
@@ -316,7 +406,7 @@ mod tests {
         let runtime = TokioRuntimeProvider::default();
         let mut builder = TokioResolver::builder_with_config(config, runtime);
         *builder.options_mut() = options;
-        Client::new(HostsFile::default(), builder).unwrap()
+        Client::new(Arc::default(), builder).unwrap()
     }
 
     #[tokio::test]
@@ -334,21 +424,129 @@ mod tests {
                 .any(|name| name == "internal.evil.example.")
         );
         asked.lock().clear();
-        let resolver = DnsResolver {
-            server: None,
-            client: OnceCell::from(client(text, server)),
-        };
+        let resolver = DnsResolver::at(server);
+        *resolver.known.lock() = Some(Known {
+            client: client(text, server),
+            stamps: Stamps::default(),
+            looked: None,
+        });
         let policy = Policy::builder().allow("resolve *").build().unwrap();
         for name in ["internal", "db.internal"] {
             let name = Name::parse(name).unwrap();
             let request = Lookup::new(name.clone(), Purpose::Resolve);
             let permit = policy.check(request).unwrap();
-            let failed = resolver.look_up(permit).await.unwrap_err();
+            let failed = resolver.look_up(permit, Families::Both).await.unwrap_err();
             assert_eq!(failed.code(), ErrorCode::NameNotFound);
             let asked = std::mem::take(&mut *asked.lock());
             let absolute = format!("{name}.");
             assert!(!asked.is_empty());
             assert!(asked.iter().all(|asked| *asked == absolute), "{asked:?}");
         }
+    }
+
+    /// The machine of a folder, whose name servers listen at a port of the test's.
+    fn machine(folder: &Path, port: u16) -> DnsResolver {
+        DnsResolver::of(Source::Machine(Machine {
+            resolv_conf: folder.join("resolv.conf"),
+            hosts: folder.join("hosts"),
+            port,
+        }))
+    }
+
+    async fn addresses(resolver: &DnsResolver, name: &str) -> Result<Vec<IpAddr>, ErrorCode> {
+        let policy = Policy::builder().allow("resolve *").build().unwrap();
+        let request = Lookup::new(Name::parse(name).unwrap(), Purpose::Resolve);
+        let permit = policy.check(request).unwrap();
+        let found = resolver.look_up(permit, Families::Both).await;
+        found
+            .map(|answer| answer.addresses)
+            .map_err(|error| error.code())
+    }
+
+    /// Asks until it says what is expected, which the time of a file system and
+    /// [`FRESH`] may delay.
+    async fn in_time(resolver: &DnsResolver, name: &str, expected: Result<Vec<IpAddr>, ErrorCode>) {
+        let begin = Instant::now();
+        loop {
+            let found = addresses(resolver, name).await;
+            if found == expected {
+                return;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(10), "{found:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_files_of_the_machine_are_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (resolv_conf, hosts) = (
+            folder.path().join("resolv.conf"),
+            folder.path().join("hosts"),
+        );
+        let (server, asked) = nobody_known();
+        // Nobody answers there.
+        std::fs::write(
+            &resolv_conf,
+            "nameserver 127.9.9.9\noptions timeout:1 attempts:1\n",
+        )
+        .unwrap();
+        std::fs::write(&hosts, "10.0.0.5 db.internal\n").unwrap();
+        let resolver = machine(folder.path(), server.port());
+        let five: IpAddr = [10, 0, 0, 5].into();
+        assert_eq!(addresses(&resolver, "db.internal").await, Ok(vec![five]));
+        let lost = addresses(&resolver, "lost.example").await;
+        assert_eq!(lost, Err(ErrorCode::NameTemporaryFailure));
+        assert!(asked.lock().is_empty());
+
+        // Beside it and into its place, as those do who set the machine up.
+        let new = folder.path().join("new");
+        std::fs::write(&new, "nameserver 127.0.0.1\n").unwrap();
+        std::fs::rename(&new, &resolv_conf).unwrap();
+        in_time(&resolver, "lost.example", Err(ErrorCode::NameNotFound)).await;
+        assert!(asked.lock().contains(&"lost.example.".to_owned()));
+        // In place, and to the same length.
+        std::fs::write(&hosts, "10.0.0.6 db.internal\n").unwrap();
+        in_time(&resolver, "db.internal", Ok(vec![[10, 0, 0, 6].into()])).await;
+
+        // Half a file is no reason to forget what was known.
+        std::fs::write(&resolv_conf, "").unwrap();
+        tokio::time::sleep(FRESH).await;
+        let lost = addresses(&resolver, "other.example").await;
+        assert_eq!(lost, Err(ErrorCode::NameNotFound));
+    }
+
+    #[tokio::test]
+    async fn a_file_system_that_does_not_answer_holds_up_no_lookup() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
+        std::fs::write(folder.path().join("hosts"), "10.0.0.5 db.internal\n").unwrap();
+        let resolver = machine(folder.path(), 9);
+        let expected = Ok(vec![[10, 0, 0, 5].into()]);
+        assert_eq!(addresses(&resolver, "db.internal").await, expected);
+        // Who opens a pipe waits until it is opened for writing.
+        let hosts = folder.path().join("hosts");
+        std::fs::remove_file(&hosts).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &hosts,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        tokio::time::sleep(FRESH).await;
+        let begin = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(addresses(&resolver, "db.internal").await, expected);
+        }
+        assert!(begin.elapsed() < LOOK * 3, "it waits {:?}", begin.elapsed());
+        assert_eq!(resolver.looking.available_permits(), 0);
+        // Lets the thread go.
+        std::fs::write(&hosts, "10.0.0.7 db.internal\n").unwrap();
+        let new = folder.path().join("new");
+        std::fs::write(&new, "10.0.0.6 db.internal\n").unwrap();
+        std::fs::rename(&new, &hosts).unwrap();
+        in_time(&resolver, "db.internal", Ok(vec![[10, 0, 0, 6].into()])).await;
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::path::Path;
 
 use portcullis_policy::Name;
 
@@ -18,8 +19,8 @@ pub(crate) struct HostsFile {
 
 impl HostsFile {
     /// Reads the file; a machine without one knows no names.
-    pub(crate) fn read() -> Self {
-        let text = fs::read("/etc/hosts").unwrap_or_default();
+    pub(crate) fn read(path: &Path) -> Self {
+        let text = fs::read(path).unwrap_or_default();
         Self::parse(&String::from_utf8_lossy(&text))
     }
 

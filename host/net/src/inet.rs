@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorCode};
 use crate::network::{Network, Target};
 use crate::os::inet as os;
 use crate::ready::Ready;
+use crate::resolver::Families;
 use crate::socket::Socket;
 use crate::wait::Wait;
 
@@ -364,7 +365,8 @@ impl Socket {
                 let host = Host::parse(host)?;
                 let purpose = purpose(protocol, port);
                 let network = &self.shared.network;
-                let found = network.locate(self.number(), host, port, purpose);
+                let families = Families::of(Some(self.shared.family));
+                let found = network.locate(self.number(), host, port, purpose, families);
                 self.wait(false, None).at_least_once().bound(found).await
             }
         }

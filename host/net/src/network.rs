@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use portcullis_policy::{Connect, Denial, Host, Limits, Lookup, Name, Permit, Policy, Purpose};
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ use crate::limits::{Budget, Limit, Usage, descriptors};
 use crate::narrowing::Narrowing;
 use crate::os;
 use crate::record::{Record, is_denied, objection};
-use crate::resolver::{Answer, Pending, Resolver};
+use crate::resolver::{Answer, Families, LONGEST, Pending, Resolver};
 use crate::reverse::NAMELESS;
 use crate::socket::{Settings, Socket};
 
@@ -53,10 +53,6 @@ const GRANTS_LENGTH: usize = 64 * 1024;
 /// How many addresses of a name count. A name server that lists more means no
 /// good.
 const ADDRESSES: usize = 64;
-
-/// How long a lookup may take: as long as name servers are mostly waited for,
-/// twice.
-const LOOKUP: Duration = Duration::from_secs(10);
 
 /// Where an endpoint is: its addresses, and the name they were found by.
 #[derive(Debug)]
@@ -354,6 +350,7 @@ impl Network {
         host: Host,
         port: u16,
         purpose: Purpose,
+        families: Families,
     ) -> Result<Target, Error> {
         match host {
             Host::Address(ip) => Ok(Target {
@@ -362,7 +359,7 @@ impl Network {
                 policy: self.policy.clone(),
             }),
             Host::Name(name) => {
-                let (answer, policy) = self.look_up(socket, &name, purpose).await?;
+                let (answer, policy) = self.look_up(socket, &name, purpose, families).await?;
                 let addresses = answer.addresses.into_iter().map(|ip| (ip, port).into());
                 Ok(Target {
                     addresses: addresses.collect(),
@@ -373,12 +370,14 @@ impl Network {
         }
     }
 
-    /// Looks a name up, for a socket or for none, and remembers where it led.
+    /// Looks a name up for addresses of these families, for a socket or for none,
+    /// and remembers where it led.
     pub(crate) async fn look_up(
         &self,
         socket: Option<u64>,
         name: &Name,
         purpose: Purpose,
+        families: Families,
     ) -> Result<(Answer, Policy), Error> {
         let record = self.record(socket);
         let request = Lookup::new(name.clone(), purpose);
@@ -403,8 +402,10 @@ impl Network {
             _ if name.is_localhost() => Ok(Answer::forever(loopback())),
             (Some(addresses), _) => Ok(Answer::forever(addresses.to_vec())),
             (None, Some(permit)) => {
-                self.within_limits(record, || self.resolver.look_up(permit))
-                    .await
+                // Whether the machine's own name has any address is to be seen.
+                let asked = if is_own { Families::Both } else { families };
+                let found = self.within_limits(record, || self.resolver.look_up(permit, asked));
+                found.await.map_err(|error| of_family(error, asked))
             }
             (None, None) => Err(ErrorCode::NameNotFound.into()),
         };
@@ -413,9 +414,10 @@ impl Network {
                 Ok(Answer::forever(loopback()))
             }
             found => found,
-        };
+        }
+        .and_then(|answer| Ok(answer.within(families)?));
         if let Ok(answer) = &mut found {
-            answer.addresses.truncate(ADDRESSES);
+            answer.truncate(ADDRESSES);
         }
         self.tell(Event::LookedUp(LookedUp {
             socket,
@@ -444,7 +446,7 @@ impl Network {
     ) -> Result<T, Error> {
         let begun = self.budget.begin_lookup();
         begun.map_err(|limit| record.exceeded(limit))?;
-        match timeout(LOOKUP, lookup()).await {
+        match timeout(LONGEST, lookup()).await {
             Ok(found) => found,
             Err(_) => Err(ErrorCode::NameTemporaryFailure.into()),
         }
@@ -466,8 +468,9 @@ impl Network {
     ) -> Result<Permit<Connect>, Denial> {
         let mut verdict = policy.check(request.clone());
         if request.name().is_none() {
+            let now = Instant::now();
             for pin in self.guest.pins.of(request.address().ip()) {
-                let named = policy.check(request.clone().named(pin.name));
+                let named = policy.check(request.clone().named(pin.name.clone()));
                 if is_denied(&named) {
                     return named;
                 }
@@ -478,12 +481,23 @@ impl Network {
                     }
                 }
                 // Of a policy that is shadowed, it is the name that is learnt.
-                if objection(&verdict).is_some() && named.is_ok() {
+                if pin.lends(now) && objection(&verdict).is_some() && named.is_ok() {
                     verdict = named;
                 }
             }
         }
         verdict
+    }
+}
+
+/// A name without addresses of the one family that was asked for may have some of
+/// the other.
+fn of_family(error: Error, asked: Families) -> Error {
+    match (error.code(), asked) {
+        (ErrorCode::NameNoData, Families::Inet | Families::Inet6) => {
+            ErrorCode::NameFamilyNotSupported.into()
+        }
+        (_, Families::Both | Families::Inet | Families::Inet6) => error,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use portcullis_policy::{Name, canonical};
@@ -21,6 +21,11 @@ const CAPACITY: usize = 4096;
 /// How many names are remembered for one address, the latest. The policy is
 /// asked about each when the guest connects to the number.
 const NAMES: usize = 8;
+
+/// How long a name is remembered at least, however short its answer is valid: as
+/// long as a program takes from the answer to the connect. Its denies hold for as
+/// long as its grants do.
+const SHORTEST: Duration = Duration::from_secs(5);
 
 /// How many bytes of names are remembered, aliases among them.
 const LENGTH: usize = 1024 * 1024;
@@ -42,12 +47,20 @@ pub(crate) struct Pin {
     pub(crate) name: Name,
     /// The names it is an alias of, whose denies count as well.
     pub(crate) chain: Arc<[Name]>,
-    valid_until: Option<Instant>,
+    /// Until when its grants count; none is for ever.
+    lends_until: Option<Instant>,
+    /// Until when its denies do: for as long as any name lends the address a grant.
+    denies_until: Option<Instant>,
 }
 
 impl Pin {
+    /// Whether its grants count.
+    pub(crate) fn lends(&self, now: Instant) -> bool {
+        self.lends_until.is_none_or(|end| now < end)
+    }
+
     fn is_valid(&self, now: Instant) -> bool {
-        self.valid_until.is_none_or(|end| now < end)
+        self.denies_until.is_none_or(|end| now < end)
     }
 
     /// How many bytes of names it holds; those that it shares with others count
@@ -62,10 +75,12 @@ impl Pins {
     /// Remembers where a name led, as far as there is room.
     pub(crate) fn add(&self, name: &Name, answer: &Answer) {
         let now = Instant::now();
+        let until = answer.valid_until.map(|end| end.max(now + SHORTEST));
         let pin = Pin {
             name: name.clone(),
             chain: Arc::from(answer.chain.as_slice()),
-            valid_until: answer.valid_until,
+            lends_until: until,
+            denies_until: until,
         };
         let mut known = self.0.lock();
         for address in &answer.addresses {
@@ -79,7 +94,7 @@ impl Pins {
         }
     }
 
-    /// The names that led to an address, as far as they are still valid.
+    /// The names that led to an address, as far as their denies still count.
     pub(crate) fn of(&self, address: IpAddr) -> Vec<Pin> {
         let now = Instant::now();
         let known = self.0.lock();
@@ -94,12 +109,16 @@ impl Known {
         self.by_address.len() < CAPACITY && self.length + pin.length() <= LENGTH
     }
 
-    fn add(&mut self, address: IpAddr, pin: Pin, now: Instant) {
+    fn add(&mut self, address: IpAddr, mut pin: Pin, now: Instant) {
         let pins = self.by_address.entry(address).or_default();
         let before = length(pins);
         pins.retain(|earlier| earlier.is_valid(now) && earlier.name != pin.name);
         if pins.len() == NAMES {
             pins.remove(0);
+        }
+        for earlier in pins.iter_mut() {
+            pin.denies_until = later(pin.denies_until, earlier.lends_until);
+            earlier.denies_until = later(earlier.denies_until, pin.lends_until);
         }
         pins.push(pin);
         self.length = self.length - before + length(pins);
@@ -114,14 +133,17 @@ impl Known {
     }
 }
 
+/// The later end of two; none is for ever.
+fn later(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.zip(other).map(|(one, other)| one.max(other))
+}
+
 fn length(pins: &[Pin]) -> usize {
     pins.iter().map(Pin::length).sum()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn name(text: &str) -> Name {
@@ -159,11 +181,52 @@ mod tests {
     #[test]
     fn a_name_is_forgotten_when_its_answer_expires() {
         let pins = Pins::default();
+        let (began, lives) = (Instant::now(), SHORTEST * 2);
+        pins.add(&name("a.example"), &answer(&["10.0.0.1"], Some(lives)));
+        let pinned = pins.of("10.0.0.1".parse().unwrap());
+        let [pin] = pinned.as_slice() else {
+            panic!("{pinned:?}");
+        };
+        assert!(pin.lends(began + lives - Duration::from_millis(1)));
+        assert!(!pin.lends(Instant::now() + lives));
+        assert!(!pin.is_valid(Instant::now() + lives));
+    }
+
+    #[test]
+    fn an_answer_that_may_not_be_kept_is_good_for_the_connect_that_follows() {
+        let pins = Pins::default();
+        let began = Instant::now();
         pins.add(
             &name("a.example"),
             &answer(&["10.0.0.1"], Some(Duration::ZERO)),
         );
-        assert!(names(&pins, "10.0.0.1").is_empty());
+        assert_eq!(names(&pins, "10.0.0.1"), [name("a.example")]);
+        let pinned = pins.of("10.0.0.1".parse().unwrap());
+        let lends = |at| pinned.iter().any(|pin| pin.lends(at));
+        assert!(lends(began + SHORTEST - Duration::from_millis(1)));
+        assert!(!lends(Instant::now() + SHORTEST));
+    }
+
+    #[test]
+    fn the_denies_of_a_name_hold_for_as_long_as_the_grants_of_another() {
+        let long = SHORTEST * 20;
+        let short = |pins: &Pins| {
+            let brief = answer(&["10.0.0.1"], Some(Duration::ZERO));
+            pins.add(&name("denied.example"), &brief);
+        };
+        let other = |pins: &Pins| {
+            let lasting = answer(&["10.0.0.1"], Some(long));
+            pins.add(&name("granted.example"), &lasting);
+        };
+        for order in [[&short as &dyn Fn(&Pins), &other], [&other, &short]] {
+            let (pins, began) = (Pins::default(), Instant::now());
+            order.iter().for_each(|add| add(&pins));
+            let pinned = pins.of("10.0.0.1".parse().unwrap());
+            let denied = pinned.iter().find(|pin| pin.name == name("denied.example"));
+            let denied = denied.unwrap();
+            assert!(!denied.lends(Instant::now() + SHORTEST));
+            assert!(denied.is_valid(began + long - Duration::from_millis(1)));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::address::{Family, Service, SocketType};
 use crate::error::{Error, ErrorCode};
 use crate::network::Network;
 use crate::os::inet as os;
+use crate::resolver::Families;
 use crate::service;
 
 /// What to look for, and how: `getaddrinfo`'s `hints`.
@@ -36,6 +37,17 @@ pub struct ResolveHints {
     pub numeric_service: bool,
     /// `AI_PASSIVE`
     pub passive: bool,
+}
+
+impl ResolveHints {
+    /// The families of addresses that can come of it. IPv4 addresses in the form of
+    /// IPv6 are IPv4 addresses.
+    fn families(&self) -> Families {
+        match self.family {
+            Some(Family::Inet6) if self.map_ipv4 => Families::Both,
+            family => Families::of(family),
+        }
+    }
 }
 
 /// `struct addrinfo`.
@@ -112,7 +124,8 @@ impl Network {
         match parsed {
             Host::Address(ip) => Ok((vec![ip], Some(ip.to_string()))),
             Host::Name(name) => {
-                let (answer, _) = self.look_up(None, &name, Purpose::Resolve).await?;
+                let (purpose, families) = (Purpose::Resolve, hints.families());
+                let (answer, _) = self.look_up(None, &name, purpose, families).await?;
                 let canonical = answer.chain.last().unwrap_or(&name).to_string();
                 Ok((answer.addresses, Some(canonical)))
             }

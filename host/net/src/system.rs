@@ -8,16 +8,17 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType};
 use portcullis_policy::{Lookup, Name, Permit, Reverse};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
+use crate::aside::aside;
 use crate::error::ErrorCode;
 use crate::hosts_file::HostsFile;
-use crate::resolver::{Answer, Pending, Resolver, failure};
+use crate::machine::Machine;
+use crate::resolver::{Answer, Families, Pending, Resolver, failure, of_both};
 
 /// How many lookups may wait for the machine at the same time. Each takes a
 /// thread that cannot be stopped, though its guest may give up and ask again;
@@ -51,8 +52,7 @@ impl Default for SystemResolver {
 }
 
 impl SystemResolver {
-    /// Runs a lookup in a thread of its own, when there is a place for it. Not
-    /// one of the runtime's, which would wait for it before it ends.
+    /// Runs a lookup in a thread of its own, when there is a place for it.
     async fn run<T: Send + 'static>(
         &self,
         lookup: impl FnOnce() -> Result<T, ErrorCode> + Send + 'static,
@@ -60,24 +60,25 @@ impl SystemResolver {
         let failed = ErrorCode::NameTemporaryFailure;
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| failed)?;
-        let (answer, pending) = oneshot::channel();
-        let thread = thread::Builder::new().name("lookup".to_owned());
-        let thread = thread.spawn(move || {
-            let found = lookup();
-            // Only now, whether or not somebody still waits for the answer.
-            drop(place);
-            let _ = answer.send(found);
-        });
-        thread.map_err(|_| failed)?;
+        let pending = aside("lookup", place, lookup).map_err(|_| failed)?;
         pending.await.unwrap_or(Err(failed))
     }
 }
 
 impl Resolver for SystemResolver {
-    fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_, Answer> {
+    fn look_up(&self, permit: Permit<Lookup>, families: Families) -> Pending<'_, Answer> {
         Box::pin(async move {
-            let name = permit.request().name().clone();
-            let answer = self.run(move || addresses(&name)).await;
+            let name = permit.request().name();
+            let of = |family| {
+                let name = name.clone();
+                self.run(move || addresses(&name, family))
+            };
+            // One question for both would wait for both.
+            let answer = match families {
+                Families::Both => of_both(of(libc::AF_INET6), of(libc::AF_INET)).await,
+                Families::Inet => of(libc::AF_INET).await,
+                Families::Inet6 => of(libc::AF_INET6).await,
+            };
             answer.map_err(|code| failure(code, permit.request().name().as_str()))
         })
     }
@@ -91,11 +92,23 @@ impl Resolver for SystemResolver {
     }
 }
 
-fn addresses(name: &Name) -> Result<Answer, ErrorCode> {
-    if let Some(answer) = HostsFile::read().answer(name) {
-        return Ok(answer);
+/// As the file is now.
+fn hosts() -> HostsFile {
+    HostsFile::read(&Machine::default().hosts)
+}
+
+/// What the machine knows of a name, in one family. What the hosts file has is all
+/// there is, also where it has nothing of the family.
+fn addresses(name: &Name, family: i32) -> Result<Answer, ErrorCode> {
+    if let Some(mut answer) = hosts().answer(name) {
+        let is_of_family = |address: &IpAddr| address.is_ipv6() == (family == libc::AF_INET6);
+        answer.addresses.retain(is_of_family);
+        return match answer.addresses.is_empty() {
+            true => Err(ErrorCode::NameNoData),
+            false => Ok(answer),
+        };
     }
-    let (addresses, canonical) = ask(&format!("{name}."))?;
+    let (addresses, canonical) = ask(&format!("{name}."), family)?;
     let chain = match canonical.map(|canonical| Name::parse(&canonical)) {
         None => Vec::new(),
         Some(Ok(canonical)) if canonical == *name => Vec::new(),
@@ -113,10 +126,11 @@ fn addresses(name: &Name) -> Result<Answer, ErrorCode> {
     }
 }
 
-/// The addresses and the canonical name of a host.
-fn ask(host: &str) -> Result<(Vec<IpAddr>, Option<String>), ErrorCode> {
+/// The addresses of a family, and the canonical name, of a host.
+fn ask(host: &str, family: i32) -> Result<(Vec<IpAddr>, Option<String>), ErrorCode> {
     let hints = AddrInfoHints {
         flags: libc::AI_CANONNAME,
+        address: family,
         socktype: SockType::Stream.into(),
         ..AddrInfoHints::default()
     };
@@ -129,7 +143,7 @@ fn ask(host: &str) -> Result<(Vec<IpAddr>, Option<String>), ErrorCode> {
 }
 
 fn names(address: IpAddr) -> Result<Vec<Name>, ErrorCode> {
-    let known = HostsFile::read().names(address);
+    let known = hosts().names(address);
     if !known.is_empty() {
         return Ok(known);
     }
@@ -171,11 +185,14 @@ mod tests {
 
     #[test]
     fn the_machine_is_asked() {
-        let (addresses, canonical) = ask("127.0.0.1").unwrap();
+        let (addresses, canonical) = ask("127.0.0.1", libc::AF_INET).unwrap();
         assert_eq!(addresses, [Ipv4Addr::LOCALHOST]);
         assert_eq!(canonical.as_deref(), Some("127.0.0.1"));
         // The NUL does not reach the machine.
-        assert_eq!(ask("local\0host"), Err(ErrorCode::NameTemporaryFailure));
+        assert_eq!(
+            ask("local\0host", libc::AF_INET),
+            Err(ErrorCode::NameTemporaryFailure)
+        );
     }
 
     #[tokio::test]
@@ -185,7 +202,7 @@ mod tests {
         let localhost = Name::parse("localhost").unwrap();
         let request = Lookup::new(localhost.clone(), Purpose::Resolve);
         let permit = policy.check(request).unwrap();
-        let answer = resolver.look_up(permit).await.unwrap();
+        let answer = resolver.look_up(permit, Families::Both).await.unwrap();
         assert!(answer.addresses.iter().all(IpAddr::is_loopback));
         let address = *answer.addresses.first().unwrap();
         let permit = policy.check(Reverse::new(address)).unwrap();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use portcullis_policy::{Canonical, Lookup, Name, Permit, Reverse};
 
 use crate::error::ErrorCode;
-use crate::resolver::{Answer, Pending, Resolver, failure, follow};
+use crate::resolver::{Answer, Families, Pending, Resolver, failure, follow};
 
 /// A fixed table, for tests and for machines without name servers.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +62,7 @@ impl FromIterator<(Name, Vec<IpAddr>)> for TableResolver {
 }
 
 impl Resolver for TableResolver {
-    fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_, Answer> {
+    fn look_up(&self, permit: Permit<Lookup>, _: Families) -> Pending<'_, Answer> {
         Box::pin(async move {
             let name = permit.request().name();
             self.answer(name)

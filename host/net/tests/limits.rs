@@ -19,9 +19,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_net::{
-    Answer, Audit, Endpoint, Error, ErrorCode, Event, Family, Limited, Network, Pending, Poller,
-    Ready, ReceiveOptions, ResolveHints, Resolver, ReverseOptions, SendOptions, Service, Socket,
-    SocketAddress, SocketType, UnixAddress,
+    Answer, Audit, Endpoint, Error, ErrorCode, Event, Families, Family, Limited, Network, Pending,
+    Poller, Ready, ReceiveOptions, ResolveHints, Resolver, ReverseOptions, SendOptions, Service,
+    Socket, SocketAddress, SocketType, UnixAddress,
 };
 use portcullis_policy::{Limits, Lookup, Name, Permit, Policy, Reverse};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -305,7 +305,7 @@ async fn a_flood_of_visitors_is_thinned() {
 struct Counting(Arc<AtomicUsize>);
 
 impl Resolver for Counting {
-    fn look_up(&self, _: Permit<Lookup>) -> Pending<'_, Answer> {
+    fn look_up(&self, _: Permit<Lookup>, _: Families) -> Pending<'_, Answer> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {
             Ok(Answer {
@@ -369,7 +369,7 @@ async fn lookups_that_ask_somebody_are_counted() {
 struct Silence;
 
 impl Resolver for Silence {
-    fn look_up(&self, _: Permit<Lookup>) -> Pending<'_, Answer> {
+    fn look_up(&self, _: Permit<Lookup>, _: Families) -> Pending<'_, Answer> {
         Box::pin(std::future::pending())
     }
 

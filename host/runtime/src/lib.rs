@@ -112,9 +112,10 @@ pub use handler::Handler;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
     Accepted, Allowed, Answer, Ask, Audit, AuditFailure, Closed, Connected, Consent, Denied,
-    DnsResolver, Error, ErrorCode, Event, Family, Limited, LookedUp, Network, Opened, Pending,
-    PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket, SocketAddress, SocketType,
-    SystemResolver, TableResolver, Traffic, UnixAddress, listens_at, usable_descriptors,
+    DnsResolver, Error, ErrorCode, Event, Families, Family, Limited, LookedUp, Network, Opened,
+    Pending, PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket, SocketAddress,
+    SocketType, SystemResolver, TableResolver, Traffic, UnixAddress, listens_at,
+    usable_descriptors,
 };
 pub use portcullis_policy::{
     Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,

@@ -7,7 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use portcullis::{
-    Answer, Error, ErrorCode, Lookup, Name, Pending, Permit, Resolver, Reverse, TableResolver,
+    Answer, Error, ErrorCode, Families, Lookup, Name, Pending, Permit, Resolver, Reverse,
+    TableResolver,
 };
 use portcullis_tests::{Nobody, read_to_end};
 use socket2::SockRef;
@@ -55,7 +56,7 @@ impl Failing {
 }
 
 impl Resolver for Failing {
-    fn look_up(&self, permit: Permit<Lookup>) -> Pending<'_, Answer> {
+    fn look_up(&self, permit: Permit<Lookup>, _: Families) -> Pending<'_, Answer> {
         Box::pin(async move { Err(Self::fail(permit.request().name().as_str())) })
     }
 

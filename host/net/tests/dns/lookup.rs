@@ -279,6 +279,93 @@ async fn a_name_server_that_does_not_answer_is_a_failure_that_may_pass() {
     );
 }
 
+/// How long a lookup may take at most that waits for no answer that never comes;
+/// one that does takes ten seconds.
+const PROMPT: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn an_answer_for_one_family_does_not_wait_for_one_that_never_comes() {
+    let server = Zone::default()
+        .address("four.example", "192.0.2.7")
+        .drop("four.example", AAAA)
+        .address("six.example", "2001:db8::7")
+        .drop("six.example", A)
+        .drop("lost.example", AAAA)
+        .serve();
+    let network = server.network();
+    let begin = Instant::now();
+    let found = addresses(&network, "four.example").await;
+    assert_eq!(found.unwrap(), ["192.0.2.7"]);
+    let found = addresses(&network, "six.example").await;
+    assert_eq!(found.unwrap(), ["2001:db8::7"]);
+    // That a name is not there holds for both families.
+    let found = addresses(&network, "lost.example").await;
+    assert_eq!(found, Err(ErrorCode::NameNotFound));
+    assert!(begin.elapsed() < PROMPT, "{:?}", begin.elapsed());
+}
+
+async fn of_family(network: &Network, name: &str, family: Family) -> Result<usize, ErrorCode> {
+    let hints = ResolveHints {
+        family: Some(family),
+        ..ResolveHints::default()
+    };
+    let found = network.resolve(Some(name), None, hints).await;
+    found.map(|found| found.len()).map_err(|error| error.code())
+}
+
+#[tokio::test]
+async fn one_family_is_asked_for_where_one_is_wanted() {
+    let server = Zone::default()
+        .address("four.example", "192.0.2.7")
+        .drop("four.example", AAAA)
+        .address("six.example", "2001:db8::7")
+        .serve();
+    let network = server.network();
+    let begin = Instant::now();
+    let found = of_family(&network, "four.example", Family::Inet).await;
+    assert_eq!(found, Ok(2), "a stream and datagrams");
+    let missing = of_family(&network, "six.example", Family::Inet).await;
+    assert_eq!(missing, Err(ErrorCode::NameFamilyNotSupported));
+    assert!(begin.elapsed() < PROMPT, "{:?}", begin.elapsed());
+    assert!(server.asked().iter().all(|(_, kind)| *kind == A));
+}
+
+#[tokio::test]
+async fn a_socket_looks_its_own_family_up() {
+    let server = Zone::default()
+        .address("four.example", "127.0.0.1")
+        .drop("four.example", AAAA)
+        .serve();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let policy = Policy::builder()
+        .allow(&format!("connect tcp://four.example:{port} in loopback"))
+        .build()
+        .unwrap();
+    let network = server.network_within(policy);
+    let socket = network.open(Family::Inet, SocketType::Stream, 0).unwrap();
+    let remote = Endpoint::Name {
+        host: "four.example".into(),
+        port: Service::Port(port),
+    };
+    let begin = Instant::now();
+    socket.connect(&remote).await.unwrap();
+    assert!(begin.elapsed() < PROMPT, "{:?}", begin.elapsed());
+    assert!(server.asked().iter().all(|(_, kind)| *kind == A));
+}
+
+#[tokio::test]
+async fn a_name_with_very_many_addresses_has_some_of_each_family() {
+    let zone = (1..=35).fold(Zone::default(), |zone, number| {
+        zone.address("m.x", &format!("192.0.2.{number}"))
+            .address("m.x", &format!("2001:db8::{number}"))
+    });
+    let found = addresses(&zone.serve().network(), "m.x").await;
+    let found = found.unwrap();
+    assert_eq!(found.len(), 64);
+    assert_eq!(found.iter().filter(|ip| ip.contains(':')).count(), 32);
+}
+
 #[tokio::test]
 async fn a_timeout_covers_the_lookup() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -25,6 +25,7 @@ pub(crate) const REFUSED: u8 = 5;
 pub(crate) struct Zone {
     records: Vec<Record>,
     codes: Vec<(String, u16, u8)>,
+    dropped: Vec<(String, u16)>,
 }
 
 #[derive(Clone)]
@@ -58,6 +59,17 @@ impl Zone {
     pub(crate) fn code(mut self, owner: &str, kind: u16, code: u8) -> Self {
         self.codes.push((owner.to_owned(), kind, code));
         self
+    }
+
+    /// Never answers a question.
+    pub(crate) fn drop(mut self, owner: &str, kind: u16) -> Self {
+        self.dropped.push((owner.to_owned(), kind));
+        self
+    }
+
+    fn drops(&self, name: &str, kind: u16) -> bool {
+        let mut dropped = self.dropped.iter();
+        dropped.any(|(owner, of)| owner == name && *of == kind)
     }
 
     /// A name that exists and has nothing.
@@ -116,6 +128,9 @@ impl Zone {
                 let (name, kind, end) = question(&query[..length]);
                 log.lock().unwrap().push((name.clone(), kind));
                 let zone = knows.lock().unwrap();
+                if zone.drops(&name, kind) {
+                    continue;
+                }
                 let (code, records) = zone.answer(&name, kind);
                 let reply = reply(&query[..end], code, &records);
                 socket.send_to(&reply, client).unwrap();
