@@ -152,9 +152,10 @@ impl Socket {
     }
 
     pub(crate) async fn connect_inet(&self, remote: &Endpoint) -> Result<(), Error> {
-        let target = self
-            .target(remote, |protocol, port| Purpose::Connect { protocol, port })
-            .await?;
+        // One timeout for all of it: the lookup, and whichever addresses come of it.
+        let wait = self.wait(false, None);
+        let purpose = |protocol, port| Purpose::Connect { protocol, port };
+        let target = self.target_within(remote, purpose, wait).await?;
         let network = &self.shared.network;
         let policy = target.policy.clone();
         let requests: Vec<_> = self.requests(target).collect();
@@ -174,10 +175,15 @@ impl Socket {
             permits.retain(|(_, permit)| permit.shadowed().is_none());
         }
         permits.retain(|(address, _)| self.takes_form(*address));
-        let mut candidates = permits.into_iter().peekable();
+        let send_timeout = self.shared.settings.lock().send_timeout;
+        let patience = send_timeout.map(|time| Wait::from_now(time, ErrorCode::InProgress));
+        let mut candidates = permits.into_iter();
         let mut last = ErrorCode::NameFamilyNotSupported.into();
         while let Some((_, permit)) = candidates.next() {
-            match self.connect_to(&permit).await {
+            // None may use up what the others need.
+            let share = wait.share(candidates.len() + 1);
+            let wait = share.min(patience.unwrap_or(Wait::Forever));
+            match self.connect_to(&permit, wait).await {
                 Ok(()) => {
                     if self.shared.kind == SocketType::Datagram {
                         let mut place = self.shared.inet.lock();
@@ -192,14 +198,14 @@ impl Socket {
             if is_last(last.code()) {
                 break;
             }
-            if last.code() == ErrorCode::TimedOut && candidates.peek().is_some() {
+            if last.code() == ErrorCode::TimedOut && candidates.len() > 0 {
                 os::abandon_connect(&self.shared.os)?;
             }
         }
         Err(last)
     }
 
-    async fn connect_to(&self, permit: &Permit<Connect>) -> Result<(), Error> {
+    async fn connect_to(&self, permit: &Permit<Connect>, wait: Wait) -> Result<(), Error> {
         self.record().allow(permit)?;
         let (socket, readiness) = (&self.shared.os, &self.shared.readiness);
         if self.shared.kind != SocketType::Datagram {
@@ -211,11 +217,6 @@ impl Socket {
             Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
             Err(error) => return Err(error.into()),
         }
-        let send_timeout = self.shared.settings.lock().send_timeout;
-        let wait = self.wait(
-            false,
-            send_timeout.map(|time| Wait::from_now(time, ErrorCode::InProgress)),
-        );
         if let Wait::Never = wait {
             return Err(ErrorCode::InProgress.into());
         }
@@ -343,6 +344,17 @@ impl Socket {
         endpoint: &Endpoint,
         purpose: impl FnOnce(Protocol, u16) -> Purpose,
     ) -> Result<Target, Error> {
+        let wait = self.wait(false, None);
+        self.target_within(endpoint, purpose, wait).await
+    }
+
+    /// The same within the patience of what it is part of.
+    async fn target_within(
+        &self,
+        endpoint: &Endpoint,
+        purpose: impl FnOnce(Protocol, u16) -> Purpose,
+        wait: Wait,
+    ) -> Result<Target, Error> {
         let protocol = self.protocol();
         match endpoint {
             Endpoint::Address(SocketAddress::Inet(address)) if self.takes_form(*address) => {
@@ -367,7 +379,7 @@ impl Socket {
                 let network = &self.shared.network;
                 let families = Families::of(Some(self.shared.family));
                 let found = network.locate(self.number(), host, port, purpose, families);
-                self.wait(false, None).at_least_once().bound(found).await
+                wait.at_least_once().bound(found).await
             }
         }
     }

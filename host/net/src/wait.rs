@@ -46,6 +46,19 @@ impl Wait {
         }
     }
 
+    /// What one of so many may have of what is left, if each is to have as much.
+    pub(crate) fn share(self, of: usize) -> Self {
+        match self {
+            Self::Until(end, expired) => {
+                let now = Instant::now();
+                let left = end.saturating_duration_since(now);
+                let of = u32::try_from(of.max(1)).unwrap_or(u32::MAX);
+                Self::Until(now + left / of, expired)
+            }
+            Self::Forever | Self::Never => self,
+        }
+    }
+
     /// Whether there is any left, after so many were turned away. An operation
     /// that goes round in circles asks.
     pub(crate) fn go_on(self, turned_away: u32) -> Result<(), Error> {
