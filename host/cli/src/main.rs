@@ -10,6 +10,7 @@ mod cache;
 mod compile;
 mod complaints;
 mod exit;
+mod health;
 mod learn;
 mod log;
 mod metrics;

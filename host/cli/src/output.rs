@@ -35,7 +35,7 @@ const OF_SERVER: u32 = 1 << 20;
 const PIECE: u32 = 4 << 10;
 
 /// How long the process waits at its end for who reads what it has printed.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A stream of the process. Clones are the same.
 #[derive(Clone)]

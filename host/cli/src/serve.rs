@@ -9,6 +9,7 @@ mod obstacle;
 mod reload;
 mod restart;
 mod signals;
+mod supervisor;
 mod systemd;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use portcullis::{ListenError, Server, Shown};
 use crate::arguments::ServeArguments;
 use crate::complaints::{say, say_error};
 use crate::exit::Exit;
+use crate::health::Health;
 use crate::metrics::Stage;
 use crate::output;
 use crate::run;
@@ -28,6 +30,7 @@ pub(crate) use inherited::Inherited;
 use listening::Listening;
 use restart::Executable;
 use signals::{Asked, Signals};
+use supervisor::Supervisor;
 
 /// Serves until a signal ends it.
 pub(crate) fn serve(arguments: ServeArguments) -> Result<Exit> {
@@ -39,35 +42,48 @@ pub(crate) fn serve(arguments: ServeArguments) -> Result<Exit> {
     own.chain([arguments.guest.program.as_path()])
         .try_for_each(|file| run::keep_from(&arguments.guest, file))?;
     descriptors::raise(&arguments.bounds);
+    let health = Health::new();
+    let supervisor = Arc::new(Supervisor::new(arguments.drain_timeout, health.clone()));
+    // Apart from the threads that serve, so that it goes on whatever they are at.
+    let main = tokio::runtime::Builder::new_current_thread();
+    let main = { main }.enable_all().build()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = arguments.workers {
         runtime.worker_threads(workers.get());
     }
     let runtime = runtime.enable_all().build()?;
-    // On a worker, where whatever it wakes need not be handed over.
-    let exit = runtime.block_on(async {
-        let exit = tokio::spawn(operate(arguments, inherited, executable)).await;
+    let exit = main.block_on(async {
+        let signals = Signals::new()?;
+        let serve = operate(
+            arguments,
+            inherited,
+            executable,
+            health,
+            Arc::clone(&supervisor),
+        );
+        // On a worker, where whatever it wakes need not be handed over.
+        let exit = supervisor.supervise(signals, runtime.spawn(serve)).await;
         output::finish().await;
         exit
     });
-    // A handler that is still being compiled is for nobody.
+    // Threads that compile a handler, or are kept by one, are not waited for.
     runtime.shutdown_background();
-    exit?
+    exit
 }
 
 async fn operate(
     arguments: ServeArguments,
     mut inherited: Inherited,
     executable: Executable,
+    health: Health,
+    supervisor: Arc<Supervisor>,
 ) -> Result<Exit> {
-    let house = Arc::new(House::new(arguments, &mut inherited)?);
+    let house = Arc::new(House::new(arguments, &mut inherited, &health)?);
+    let service = house.service()?;
     // From before anybody is told that it serves.
     let mut signals = Signals::new()?;
-    let server = Server::new(
-        house.service()?,
-        house.arguments.bounds.bounds(),
-        house.watch.log(),
-    );
+    supervisor.serves();
+    let server = Server::new(service, house.arguments.bounds.bounds(), house.watch.log());
     // Until it is known that it will serve: who is let in is nobody else's to serve.
     server.hold().await;
     let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
@@ -83,8 +99,8 @@ async fn operate(
     server.begin().await;
     listening.belongs(true);
     inherited.leave();
+    health.watch(server.clone());
     house.watch.enter(Stage::Serving);
-    systemd::feed_the_watchdog();
     let operator = Operator {
         house: &house,
         server: &server,
@@ -111,6 +127,7 @@ async fn operate(
             (Exit::Guest(0), house.arguments.drain_timeout, stage)
         }
     };
+    supervisor.ends_within(patience);
     listening.clear_up();
     house.watch.enter(stage);
     let drained = tokio::select! {

@@ -11,6 +11,7 @@ use crate::access_log;
 use crate::arguments::ServeArguments;
 use crate::audit;
 use crate::complaints::{Complaints, say};
+use crate::health::Health;
 use crate::metrics::endpoint::Endpoint;
 use crate::metrics::{Metrics, Stage};
 use crate::run;
@@ -35,7 +36,11 @@ impl Watch {
     /// Opens what the arguments ask for, and answers at the address of the
     /// metrics from now on: with the socket of the process that this one takes over
     /// from, if it has one. In a runtime.
-    pub(crate) fn open(arguments: &ServeArguments, inherited: &mut Inherited) -> Result<Self> {
+    pub(crate) fn open(
+        arguments: &ServeArguments,
+        inherited: &mut Inherited,
+        health: &Health,
+    ) -> Result<Self> {
         let path = arguments.access_log.as_deref();
         let access_log = access_log::open(path)?;
         let complaints = match access_log {
@@ -61,7 +66,7 @@ impl Watch {
             denies = endpoint.denies();
             socket = Some(endpoint.descriptor()?);
             say(&format!("metrics at {}", endpoint.address()));
-            endpoint.answer(counting.clone())?;
+            endpoint.answer(counting.clone(), health.clone())?;
             metrics = Some(counting);
         }
         Ok(Self {

@@ -243,6 +243,7 @@ fn receive_each(
     flags: RecvFlags,
 ) -> io::Result<Vec<Datagram>> {
     let mut found = vec![receive(socket, maximum, flags)?];
+    // Bounded: by the size of a batch.
     while found.len() < count {
         match receive(socket, maximum, flags) {
             Ok(datagram) => found.push(datagram),

@@ -291,6 +291,7 @@ impl Doubts {
 }
 
 fn uninterrupted<D, T>(descriptor: &D, mut call: impl FnMut(&D) -> io::Result<T>) -> io::Result<T> {
+    // Bounded: a signal is handled between two calls, and few come to the process.
     loop {
         match call(descriptor) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -155,6 +155,7 @@ pub(crate) fn follow<'a, N>(
 ) -> Result<Vec<&'a N>, ErrorCode> {
     let mut chain = Vec::new();
     let mut end = name;
+    // Bounded: by the longest chain.
     while let Some(next) = target(end) {
         if chain.len() == LONGEST_CHAIN {
             return Err(ErrorCode::NameLookupFailed);

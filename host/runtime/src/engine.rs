@@ -113,6 +113,7 @@ impl EngineBuilder {
         thread::Builder::new()
             .name("portcullis-clock".into())
             .spawn(move || {
+                // Bounded: by the life of the engine, on a thread of its own that sleeps.
                 while let Some(engine) = clock.upgrade() {
                     engine.increment_epoch();
                     drop(engine);

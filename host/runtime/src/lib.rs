@@ -125,8 +125,8 @@ pub use portcullis_policy::{
 };
 pub use program::{Outcome, Program};
 pub use server::{
-    Bounds, Drained, Ending, ListenError, Log, Reuse, Served, Server, Service, TurnedAway, Visit,
-    WhenFull,
+    Bounds, Drained, Ending, Held, ListenError, Log, Reuse, Served, Server, Service, TurnedAway,
+    Visit, WhenFull,
 };
 /// The wasmtime that this crate was built with.
 pub use wasmtime;

@@ -6,6 +6,7 @@ mod bounds;
 mod crew;
 mod drain;
 mod gate;
+mod hold;
 mod listener;
 mod log;
 mod meter;
@@ -30,6 +31,8 @@ use arrival::{Connection, Datagram};
 pub use bounds::{Bounds, Reuse, WhenFull};
 pub use drain::Drained;
 use gate::Gate;
+pub use hold::Held;
+use hold::Holds;
 use listener::Listener;
 pub use log::{Ending, Log, Served, TurnedAway, Visit};
 use peers::Peers;
@@ -108,6 +111,7 @@ pub(crate) struct Shared {
     live: Mutex<HashMap<u64, Live>>,
     serving: Arc<tokio::sync::Mutex<Serving>>,
     failure: watch::Sender<Option<AuditFailure>>,
+    holds: Holds,
 }
 
 /// Somebody who is served.
@@ -164,6 +168,7 @@ impl Server {
                 live: Mutex::default(),
                 serving: Arc::new(tokio::sync::Mutex::new(serving)),
                 failure: watch::Sender::default(),
+                holds: Holds::default(),
             }),
         }
     }
@@ -304,6 +309,16 @@ impl Server {
         self.shared.live().len()
     }
 
+    /// The connection that has kept a thread of the runtime for longest without a pause;
+    /// none where every thread is free, or at something else.
+    ///
+    /// Bounds on time take effect at pauses, which guests have every ten milliseconds. So a
+    /// time of seconds is a fault: of the host, or of what it waits for, such as a disk
+    /// that stalls under the audit log. A server with such a connection is not ready.
+    pub fn held(&self) -> Option<Held> {
+        self.shared.holds.longest()
+    }
+
     /// Waits until something that an instance did could not be recorded by the
     /// network's audit. Whoever runs the server is to end it then.
     pub async fn audit_failure(&self) -> AuditFailure {
@@ -390,7 +405,7 @@ impl Shared {
 
     /// Has somebody served, who can be dropped meanwhile.
     fn spawn(
-        &self,
+        self: &Arc<Self>,
         number: u64,
         listener: Arc<str>,
         peer: SocketAddress,
@@ -405,6 +420,8 @@ impl Shared {
                 task: Task::Coming,
             },
         );
+        let shared = Arc::clone(self);
+        let turn = async move { shared.holds.note(number, turn).await };
         // Where the runtime is being shut down, this ends the turn, which locks.
         let task = tokio::spawn(turn).abort_handle();
         if let Some(live) = self.live().get_mut(&number) {

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use portcullis_guest::raw::socket::Readiness;
 use portcullis_guest::{
     Family, Network, SocketType, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream,
     error_code, lookup, preopens,
@@ -35,6 +36,7 @@ const ORDERS: &[Order] = &[
     ("preopens", names_of_preopens),
     ("print", print),
     ("read", read),
+    ("refused", refused),
     ("resolve", resolve),
     ("send", send),
     ("sleep", sleep),
@@ -113,6 +115,27 @@ fn listen(address: &str) -> io::Result<String> {
 fn send(address: &str) -> io::Result<String> {
     let sent = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"sent", address));
     Ok(outcome(sent))
+}
+
+/// A datagram to a port that nothing listens at, and the error that comes of it; then
+/// waits for the socket to be ready for nothing.
+fn refused(address: &str) -> io::Result<String> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+    let _ = socket.recv(&mut [0]);
+    socket.send(b"x")?;
+    // The host hears of the error before this takes it.
+    std::thread::sleep(Duration::from_millis(50));
+    let code = outcome(socket.recv(&mut [0]));
+    if code != "ErrorCode::ConnectionRefused" {
+        return Ok(code);
+    }
+    let pollable = socket.as_socket().subscribe(Readiness::empty());
+    while !pollable.ready() {
+        pollable.block();
+    }
+    Ok("ready".into())
 }
 
 fn resolve(name: &str) -> io::Result<String> {

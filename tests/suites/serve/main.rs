@@ -16,6 +16,7 @@ mod drain;
 mod full;
 mod grants;
 mod house;
+mod liveness;
 mod pool;
 mod replace;
 mod resources;
@@ -25,12 +26,13 @@ use house::serve;
 
 /// The orders that the suite gives, and that of the command, each as it is written
 /// there.
-const SUITE: [&str; 10] = [
+const SUITE: [&str; 11] = [
     include_str!("bounds.rs"),
     include_str!("datagrams.rs"),
     include_str!("drain.rs"),
     include_str!("full.rs"),
     include_str!("grants.rs"),
+    include_str!("liveness.rs"),
     include_str!("replace.rs"),
     include_str!("resources.rs"),
     include_str!("reuse.rs"),

@@ -32,6 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::{Metrics, MetricsAddress, Stage};
+use crate::health::Health;
 
 /// How many visitors there may be at once. The others wait.
 const PLACES: u32 = 32;
@@ -126,7 +127,7 @@ impl Endpoint {
 
     /// Answers whoever comes: from now on, or from when the process does that this one
     /// takes over from no longer; and until the process ends, or another answers.
-    pub(crate) fn answer(self, metrics: Metrics) -> io::Result<()> {
+    pub(crate) fn answer(self, metrics: Metrics, health: Health) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build()?;
         let thread = thread::Builder::new().name("metrics".to_owned());
@@ -140,7 +141,7 @@ impl Endpoint {
                     biased;
                     () = metrics.reaches(|stage| *stage == Stage::Replaced) => {}
                     // Without a listener nobody is answered, and the server serves on.
-                    _ = self.listen(&metrics, &places) => {}
+                    _ = self.listen(&metrics, &health, &places) => {}
                 }
                 // Whoever is here has their answer.
                 let _ = places.acquire_many(PLACES).await;
@@ -149,7 +150,12 @@ impl Endpoint {
         Ok(())
     }
 
-    async fn listen(self, metrics: &Metrics, places: &Arc<Semaphore>) -> io::Result<Infallible> {
+    async fn listen(
+        self,
+        metrics: &Metrics,
+        health: &Health,
+        places: &Arc<Semaphore>,
+    ) -> io::Result<Infallible> {
         let place = || Arc::clone(places).acquire_owned();
         match self.socket {
             Socket::Inet(listener) => {
@@ -157,7 +163,7 @@ impl Endpoint {
                 loop {
                     let place = place().await;
                     let came = listener.accept().await.map(|(visitor, _)| visitor);
-                    let_in(came, place.ok(), metrics).await;
+                    let_in(came, place.ok(), metrics, health).await;
                 }
             }
             Socket::Unix(listener) => {
@@ -165,7 +171,7 @@ impl Endpoint {
                 loop {
                     let place = place().await;
                     let came = listener.accept().await.map(|(visitor, _)| visitor);
-                    let_in(came, place.ok(), metrics).await;
+                    let_in(came, place.ok(), metrics, health).await;
                 }
             }
         }
@@ -188,16 +194,20 @@ fn is_deserted(path: &Path) -> bool {
     UnixStream::connect(path).is_err_and(refused)
 }
 
-async fn let_in<V>(came: io::Result<V>, place: Option<OwnedSemaphorePermit>, metrics: &Metrics)
-where
+async fn let_in<V>(
+    came: io::Result<V>,
+    place: Option<OwnedSemaphorePermit>,
+    metrics: &Metrics,
+    health: &Health,
+) where
     V: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match came {
         Ok(visitor) => {
-            let metrics = metrics.clone();
+            let (metrics, health) = (metrics.clone(), health.clone());
             tokio::spawn(async move {
                 // Whoever does not get to the end has gone, or is to go.
-                let _ = timeout(PATIENCE, converse(visitor, metrics)).await;
+                let _ = timeout(PATIENCE, converse(visitor, metrics, health)).await;
                 drop(place);
             });
         }
@@ -205,12 +215,12 @@ where
     }
 }
 
-async fn converse<V>(visitor: V, metrics: Metrics) -> hyper::Result<()>
+async fn converse<V>(visitor: V, metrics: Metrics, health: Health) -> hyper::Result<()>
 where
     V: AsyncRead + AsyncWrite + Unpin,
 {
     let service = service_fn(|request| {
-        let answer = answer(&request, &metrics);
+        let answer = answer(&request, &metrics, &health);
         async { Ok::<_, Infallible>(answer) }
     });
     let mut http = http1::Builder::new();
@@ -221,7 +231,11 @@ where
     http.serve_connection(TokioIo::new(visitor), service).await
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes>> {
+fn answer(
+    request: &Request<Incoming>,
+    metrics: &Metrics,
+    health: &Health,
+) -> Response<Full<Bytes>> {
     let is_known = matches!(request.uri().path(), "/metrics" | "/healthz" | "/readyz");
     if !is_known {
         return text(StatusCode::NOT_FOUND, "not found\n");
@@ -234,7 +248,13 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Full<Bytes
     }
     match (request.uri().path(), metrics.stage()) {
         ("/healthz", _) => text(StatusCode::OK, "ok\n"),
-        ("/readyz", Stage::Serving) => text(StatusCode::OK, "ready\n"),
+        ("/readyz", Stage::Serving) => match health.trouble() {
+            None => text(StatusCode::OK, "ready\n"),
+            Some(trouble) => {
+                let trouble = format!("stuck: {trouble}\n");
+                of_type(StatusCode::SERVICE_UNAVAILABLE, TEXT, trouble)
+            }
+        },
         ("/readyz", Stage::Starting) => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         ("/readyz", Stage::Draining | Stage::Replaced) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")

@@ -9,6 +9,7 @@ use portcullis::{AuditLog, Engine, Handler, Service, wasmtime};
 use super::inherited::Inherited;
 use crate::arguments::ServeArguments;
 use crate::audit;
+use crate::health::Health;
 use crate::output::{self, STDERR, STDOUT};
 use crate::report::Report;
 use crate::run;
@@ -24,7 +25,11 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn new(arguments: ServeArguments, inherited: &mut Inherited) -> Result<Self> {
+    pub(crate) fn new(
+        arguments: ServeArguments,
+        inherited: &mut Inherited,
+        health: &Health,
+    ) -> Result<Self> {
         let path = arguments.guest.audit.as_deref();
         let log = audit::open(path)?;
         // People and programs do not read the same stream.
@@ -37,7 +42,7 @@ impl House {
             engine: run::engine(engine)?,
             log,
             report,
-            watch: Watch::open(&arguments, inherited)?,
+            watch: Watch::open(&arguments, inherited, health)?,
             arguments: Arc::new(arguments),
         })
     }

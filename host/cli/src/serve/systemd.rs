@@ -1,11 +1,13 @@
 //! What the service manager is told of (sd_notify(3)): nothing, where there is none.
 
+use std::future;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::interval;
 
 use crate::complaints::say;
+use crate::health::Health;
 
 /// It serves.
 pub(crate) fn ready(status: &str) {
@@ -38,21 +40,21 @@ pub(crate) fn hand_over(process: u32, status: &str) {
     tell(&[NotifyState::MainPid(process), NotifyState::Status(status)]);
 }
 
-/// Tells a manager that asks for it that threads are there to serve, until the
-/// runtime ends.
-pub(crate) fn feed_the_watchdog() {
+/// Tells a manager that asks for it that the threads serve, for as long as they do. Never
+/// returns.
+pub(crate) async fn feed_the_watchdog(health: &Health) {
     let Some(patience) = sd_notify::watchdog_enabled() else {
-        return;
+        return future::pending().await;
     };
-    tokio::spawn(async move {
-        // A time of zero would be no interval.
-        let mut often = interval((patience / 2).max(Duration::from_millis(1)));
-        loop {
-            often.tick().await;
-            // Who cannot be told once is told the next time, or acts.
+    // A time of zero would be no interval.
+    let mut often = interval((patience / 2).max(Duration::from_millis(1)));
+    loop {
+        often.tick().await;
+        if health.is_good() {
+            // What cannot be told once is told the next time, or the manager acts.
             let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
-    });
+    }
 }
 
 fn tell(states: &[NotifyState<'_>]) {

@@ -18,5 +18,6 @@ mod resources;
 mod restart;
 mod server;
 mod sockets;
+mod stuck;
 mod systemd;
 mod usage;

@@ -70,6 +70,7 @@ impl Bandwidth {
             return Some(LONG);
         };
         let mut owed = self.owed.lock();
+        // Bounded: each round pays for a burst of what is owed, or is too early.
         loop {
             let cells = (*owed / self.unit).min(self.burst.into());
             let cells = u32::try_from(cells).ok().and_then(NonZeroU32::new)?;

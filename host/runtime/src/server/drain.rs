@@ -9,7 +9,7 @@ use super::phase::Phase;
 use super::{Listening, Server};
 
 /// How long those who are dropped may take to be gone.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What came of those who were served when the server drained.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
