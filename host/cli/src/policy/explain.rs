@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use portcullis::{
-    AnyRequest, DnsResolver, Explanation, Grant, GrantError, Leads, Policy, Reason, Resolver,
-    Shown, Step, SystemResolver,
+    AnyRequest, DnsResolver, Explanation, Families, Grant, GrantError, Leads, Policy, Reason,
+    Resolver, Shown, Step, SystemResolver,
 };
 use serde_json::{Map, Value};
 
@@ -71,7 +71,7 @@ fn look_up(policy: &Policy, request: &AnyRequest, resolver: ResolverKind) -> Res
         .enable_all()
         .build()?;
     let answer = runtime
-        .block_on(resolver.look_up(permit))
+        .block_on(resolver.look_up(permit, Families::Both))
         .with_context(|| format!("cannot look {} up", lookup.name()))?;
     Ok(Some(Leads {
         aliases: answer.chain,
