@@ -73,7 +73,7 @@ impl Network {
             Consent::Denied => Err(denial),
             Consent::Once => Ok(supposed),
             Consent::Always => {
-                self.policy().grow(grant);
+                self.policy_to_write().grow(grant);
                 Ok(supposed)
             }
         }

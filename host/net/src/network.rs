@@ -30,6 +30,8 @@ use crate::socket::{Settings, Socket};
 #[derive(Clone)]
 pub struct Network {
     policy: Policy,
+    /// By what its unix sockets write to others, where that is not the policy.
+    policy_to_write: Option<Policy>,
     /// What holds beside those of the policy.
     limits: Limits,
     /// Whether it is for sockets at which others are let in for guests of their own,
@@ -70,6 +72,7 @@ impl Network {
         Self {
             budget: Arc::new(Budget::new(policy.limits())),
             policy,
+            policy_to_write: None,
             limits: Limits::default(),
             is_of_listeners: false,
             resolver: Arc::<DnsResolver>::default(),
@@ -85,7 +88,19 @@ impl Network {
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self.policy_to_write = None;
         self.with_budget()
+    }
+
+    /// The same for a socket that is opened for this policy alone, and hears datagrams
+    /// of unix sockets: whom it may answer is for the policy to say that this network
+    /// has now.
+    pub(crate) fn with_policy_to_listen(self, policy: Policy) -> Self {
+        let policy_to_write = Some(self.policy.clone());
+        Self {
+            policy_to_write,
+            ..self.with_policy(policy)
+        }
     }
 
     /// The same within limits beside those of its policy: of each the tighter holds.
@@ -248,6 +263,11 @@ impl Network {
     /// What is allowed here.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// By what its unix sockets connect to others, and write to them.
+    pub(crate) fn policy_to_write(&self) -> &Policy {
+        self.policy_to_write.as_ref().unwrap_or(&self.policy)
     }
 
     pub(crate) fn budget(&self) -> &Budget {

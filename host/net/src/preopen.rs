@@ -84,7 +84,18 @@ impl Network {
             Grant::parse(&listen).map_err(|error| without(error, listen.len() - grant.len()))?
         };
         let opening = grant.opening().ok_or(PreopenError::NotOne)?;
-        let network = self.clone().with_policy(self.policy().granting(&grant));
+        let (policy, network) = (self.policy().granting(&grant), self.clone());
+        let network = match opening {
+            Opening {
+                act: Act::Listen,
+                place:
+                    Place::Unix {
+                        kind: UnixKind::Datagram,
+                        ..
+                    },
+            } => network.with_policy_to_listen(policy),
+            Opening { .. } => network.with_policy(policy),
+        };
         Ok((opening, network))
     }
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use portcullis_policy::{Denial, Grant, Permit, Request};
+use portcullis_policy::{Denial, Permit, Request};
 
 use crate::address::SocketAddress;
 use crate::audit::{Allowed, Denied, Event, Limited, Refused};
@@ -60,29 +60,11 @@ impl Record<'_> {
 
     /// Tells that a permit is about to be used.
     pub(crate) fn allow<R: Request>(self, permit: &Permit<R>) -> Result<(), Error> {
-        self.pass(permit.request(), permit.grant(), permit.shadowed())
-    }
-
-    /// Tells of what a permit for something else lets pass as well.
-    pub(crate) fn allow_by(
-        self,
-        request: &dyn Request,
-        grant: Option<&Grant>,
-    ) -> Result<(), Error> {
-        self.pass(request, grant, None)
-    }
-
-    fn pass(
-        self,
-        request: &dyn Request,
-        grant: Option<&Grant>,
-        shadowed: Option<&Denial>,
-    ) -> Result<(), Error> {
         self.network.tell(Event::Allowed(Allowed {
             socket: self.socket,
-            request,
-            grant,
-            shadowed,
+            request: permit.request(),
+            grant: permit.grant(),
+            shadowed: permit.shadowed(),
         }))
     }
 

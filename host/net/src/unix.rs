@@ -14,8 +14,8 @@ use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
 use crate::correspondents::{Correspondents, Sharers};
 use crate::error::{Error, ErrorCode};
 use crate::limits::Direction;
-use crate::os::unix::{self as os, Located, Passage};
-use crate::record::{is_denied, objection};
+use crate::os::unix::{self as os, Located};
+use crate::record::objection;
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
 use crate::wait::{Pauses, Wait, take_turn};
@@ -58,14 +58,6 @@ impl Place {
     pub(crate) fn name(&self) -> Option<SocketAddress> {
         let path = self.bound.as_ref()?.asked.as_path()?;
         Some(SocketAddress::Unix(UnixAddress::Path(path.to_vec())))
-    }
-
-    /// Somebody was let in: they may be answered, but for whom sending to is
-    /// denied.
-    fn hear(&mut self, source: UnixName, verdict: &Result<Permit<ConnectUnix>, Denial>) {
-        if !is_denied(verdict) {
-            self.correspondents.hear(source);
-        }
     }
 }
 
@@ -209,7 +201,8 @@ impl Socket {
     ) -> Result<(Permit<ConnectUnix>, Permit<ConnectUnix>, Located), Error> {
         let (kind, record) = (self.unix_kind(), self.record());
         let network = &self.shared.network;
-        let asked = network.judge(ConnectUnix::new(kind, name(unix_address(remote)?)?));
+        let asked = ConnectUnix::new(kind, name(unix_address(remote)?)?);
+        let asked = network.judge_by(network.policy_to_write(), asked);
         let (asked, policy) = asked.map_err(|denial| record.refuse(&denial))?;
         let located = Located::socket(asked.request().name())?;
         let real = network.judge_by(&policy, ConnectUnix::new(kind, located.name().clone()));
@@ -223,23 +216,15 @@ impl Socket {
         options: SendOptions,
         destination: &Endpoint,
     ) -> Result<usize, Error> {
-        let passage = match self.answer_unix(destination)? {
-            Some(passage) => passage,
-            None => {
-                let (asked, permit, located) = self.locate_unix(destination)?;
-                self.allow_sending(&asked, &permit)?;
-                let mut place = self.shared.unix.lock();
-                place
-                    .correspondents
-                    .address(permit.request().name().clone());
-                Passage::granted(&permit, located)?
-            }
-        };
+        let (asked, permit, located) = self.locate_unix(destination)?;
+        self.allow_sending(&asked, &permit)?;
+        let to = permit.request().name().clone();
+        self.shared.unix.lock().correspondents.address(to);
         let (flags, wait) = (options.flags(), self.send_wait(options.dont_wait));
         self.pace(Direction::Outgoing, wait).await?;
         // Nothing wakes somebody who waits for room in another's queue.
         let sent = self.persist(wait, |socket| {
-            self.move_message(data, || os::send_to(socket, data, flags, &passage))
+            self.move_message(data, || os::send_to(socket, data, flags, &permit, &located))
         });
         let sent = sent.await?;
         self.shared.account.sent.add_datagram(sent);
@@ -271,37 +256,6 @@ impl Socket {
         Ok(())
     }
 
-    /// The way to somebody who was let in, so lately that they may be answered,
-    /// at the very name that they gave.
-    fn answer_unix(&self, destination: &Endpoint) -> Result<Option<Passage>, Error> {
-        let asked = name(unix_address(destination)?)?;
-        let place = self.shared.unix.lock();
-        let Some(listening) = &place.listening else {
-            return Ok(None);
-        };
-        if !place.correspondents.may_be_answered(&asked) {
-            return Ok(None);
-        }
-        let Ok(permit) = self.shared.network.policy().check(listening.clone()) else {
-            return Ok(None);
-        };
-        drop(place);
-        let located = Located::socket(&asked)?;
-        if *located.name() != asked {
-            return Ok(None);
-        }
-        self.allow_answer(&permit, &asked)?;
-        Ok(Some(Passage::answer(permit, located)))
-    }
-
-    /// Puts on record that somebody is answered, where the last datagram went to
-    /// somebody else. What lets it pass is the grant to listen.
-    fn allow_answer(&self, permit: &Permit<ListenUnix>, to: &UnixName) -> Result<(), Error> {
-        let request = ConnectUnix::new(self.unix_kind(), to.clone());
-        let tell = || self.record().allow_by(&request, permit.grant());
-        self.unless_again(|place| &mut place.sent_to, to, tell)
-    }
-
     /// Whether a datagram may come in from there: from the peer, or from whom
     /// the socket listens to or may write to.
     pub(crate) fn lets_unix_in(&self, source: &UnixAddress) -> Result<bool, Error> {
@@ -311,48 +265,40 @@ impl Socket {
             return Ok(true);
         }
         let source = name(source).ok();
-        let (here, listens, is_hearing) = {
+        let here = {
             let place = self.shared.unix.lock();
             let may_answer = |source| place.correspondents.may_answer(source);
-            if source.as_ref().is_some_and(may_answer) {
+            if place.is_hearing || source.as_ref().is_some_and(may_answer) {
                 return Ok(true);
             }
-            let here = place.bound.clone().unwrap_or_default();
-            (here, place.listening.is_some(), place.is_hearing)
+            place.bound.clone().unwrap_or_default()
         };
         let (kind, policy) = (self.unix_kind(), self.shared.network.policy());
-        let connect = source
-            .clone()
-            .map(|source| policy.check(ConnectUnix::new(kind, source)));
-        if !is_hearing {
-            let judge = |name| policy.check(ListenUnix::new(kind, name));
-            let (asked, real) = (judge(here.asked), judge(here.real));
-            let against = objection(&asked).or(objection(&real)).cloned();
-            let passage = against.as_ref().map(|denial| match &connect {
-                // Whom it may write to may write to it.
-                Some(Ok(permit)) if !denial.is_explicit() => Some(permit),
-                Some(_) | None => None,
-            });
-            match (asked, real, passage.flatten()) {
-                (_, _, Some(permit)) if permit.shadowed().is_none() => {
-                    return self.allow_receiving(permit).map(|()| true);
-                }
-                (Ok(asked), Ok(real), _) => {
-                    self.record().allow_both(&asked, &real)?;
-                    self.shared.unix.lock().is_hearing = true;
-                }
-                (Err(_), _, Some(permit)) | (_, Err(_), Some(permit)) => {
-                    return self.allow_receiving(permit).map(|()| true);
-                }
-                (Err(denial), _, None) | (_, Err(denial), None) => {
-                    return self.turn_away(&denial).map(|()| false);
-                }
+        let connect = source.map(|source| policy.check(ConnectUnix::new(kind, source)));
+        let judge = |name| policy.check(ListenUnix::new(kind, name));
+        let (asked, real) = (judge(here.asked), judge(here.real));
+        let against = objection(&asked).or(objection(&real)).cloned();
+        let passage = against.as_ref().map(|denial| match &connect {
+            // Whom it may write to may write to it.
+            Some(Ok(permit)) if !denial.is_explicit() => Some(permit),
+            Some(_) | None => None,
+        });
+        match (asked, real, passage.flatten()) {
+            (_, _, Some(permit)) if permit.shadowed().is_none() => {
+                self.allow_receiving(permit).map(|()| true)
+            }
+            (Ok(asked), Ok(real), _) => {
+                self.record().allow_both(&asked, &real)?;
+                self.shared.unix.lock().is_hearing = true;
+                Ok(true)
+            }
+            (Err(_), _, Some(permit)) | (_, Err(_), Some(permit)) => {
+                self.allow_receiving(permit).map(|()| true)
+            }
+            (Err(denial), _, None) | (_, Err(denial), None) => {
+                self.turn_away(&denial).map(|()| false)
             }
         }
-        if let (true, Some(source), Some(verdict)) = (listens, source, &connect) {
-            self.shared.unix.lock().hear(source, verdict);
-        }
-        Ok(true)
     }
 
     /// Puts on record that datagrams come in from somebody, where the last one
@@ -421,7 +367,10 @@ pub(crate) fn name(address: &UnixAddress) -> Result<UnixName, Error> {
     let name = match address {
         UnixAddress::Abstract(name) => UnixName::abstract_name(name),
         UnixAddress::Path(path) => UnixName::path(path),
-        UnixAddress::Unnamed => return Err(ErrorCode::InvalidArgument.into()),
+        UnixAddress::Unnamed => {
+            let message = "a unix socket without a name cannot be reached";
+            return Err(Error::new(ErrorCode::InvalidArgument, message));
+        }
     };
     name.map_err(|error| {
         let code = match error {

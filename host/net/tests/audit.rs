@@ -484,11 +484,12 @@ async fn a_unix_socket_is_heard_by_the_name_asked_for_and_the_real_one() {
 }
 
 #[tokio::test]
-async fn whom_a_unix_datagram_socket_answers_is_heard() {
+async fn to_whom_a_unix_datagram_socket_answers_is_told() {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     let (here, there) = (folder.path().join("here"), folder.path().join("there"));
-    let grant = format!("listen unixgram:{}", here.display());
-    let (network, journal) = audited(rules(&[&grant], &[]));
+    let hear = format!("listen unixgram:{}", here.display());
+    let answer = format!("connect unixgram:{}", there.display());
+    let (network, journal) = audited(rules(&[&hear, &answer], &[]));
     let socket = open(&network, Family::Unix, SocketType::Datagram);
     socket.bind(&unix(&here)).await.unwrap();
     let peer = std::os::unix::net::UnixDatagram::bind(&there).unwrap();
@@ -510,7 +511,7 @@ async fn whom_a_unix_datagram_socket_answers_is_heard() {
             "#1 opened Unix Datagram",
             "#1 allow bind unixgram:/here by listen unixgram:/here",
             "#1 allow listen unixgram:/here by listen unixgram:/here",
-            "#1 allow connect unixgram:/there by listen unixgram:/here",
+            "#1 allow connect unixgram:/there by connect unixgram:/there",
             "#1 closed unix:/here nowhere bytes 12/8 datagrams 2/1",
         ]
     );

@@ -355,24 +355,29 @@ async fn datagrams_go_where_they_may_and_answers_come_back() {
 }
 
 #[tokio::test]
-async fn a_datagram_listener_answers_who_wrote() {
+async fn a_datagram_listener_answers_who_wrote_and_may_be_written_to() {
     let folder = Folder::new();
     let (server, client, other) = (
         folder.path("server"),
         folder.path("client"),
         folder.path("other"),
     );
-    let network = network(&[format!("listen unixgram:{}", server.display())]);
+    let network = network(&[
+        format!("listen unixgram:{}", server.display()),
+        format!("connect unixgram:{}", client.display()),
+    ]);
     let socket = open(&network, SocketType::Datagram);
     socket.bind(&path_endpoint(&server)).await.unwrap();
     let native = UnixDatagram::bind(&client).unwrap();
-    let _other = UnixDatagram::bind(&other).unwrap();
-    native.send_to(b"ping", &server).unwrap();
-    let datagram = socket
-        .receive_from(64, ReceiveOptions::default())
-        .await
-        .unwrap();
-    assert_eq!(datagram.data, b"ping");
+    let stranger = UnixDatagram::bind(&other).unwrap();
+    for (sender, name) in [(&native, &client), (&stranger, &other)] {
+        sender.send_to(b"ping", &server).unwrap();
+        let options = ReceiveOptions::default();
+        let datagram = socket.receive_from(64, options).await.unwrap();
+        let source = path_endpoint(name);
+        assert_eq!(datagram.data, b"ping");
+        assert_eq!(Endpoint::Address(datagram.source), source);
+    }
     let answer = |to: &Path| {
         let (socket, to) = (socket.duplicate(), path_endpoint(to));
         async move { socket.send_to(b"pong", SendOptions::default(), &to).await }
@@ -380,7 +385,10 @@ async fn a_datagram_listener_answers_who_wrote() {
     answer(&client).await.unwrap();
     let mut heard = [0; 16];
     assert_eq!(native.recv(&mut heard).unwrap(), 4);
+    // What the datagram says of where it came from is no grant.
     assert_eq!(code(answer(&other).await), Some(ErrorCode::AccessDenied));
+    stranger.set_nonblocking(true).unwrap();
+    assert!(stranger.recv(&mut heard).is_err());
     // Who makes their name lead elsewhere gets no answer there.
     fs::remove_file(&client).unwrap();
     symlink(&other, &client).unwrap();
@@ -500,6 +508,74 @@ fn kernel_refuses_descriptors() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(6), Some(16))
+}
+
+/// An abstract name means something else in another network namespace, and no name
+/// says nothing.
+#[tokio::test]
+async fn abstract_and_unnamed_senders_are_answered_by_no_more_than_a_grant() {
+    let name = format!("portcullis-answers-{}", std::process::id());
+    let (server, one, other) = (
+        format!("{name}-server"),
+        format!("{name}-one"),
+        format!("{name}-other"),
+    );
+    let network = network(&[
+        format!("listen unixgram:@{server}"),
+        format!("connect unixgram:@{one}"),
+    ]);
+    let socket = open(&network, SocketType::Datagram);
+    socket.bind(&abstract_endpoint(&server)).await.unwrap();
+    let server = SocketAddr::from_abstract_name(&server).unwrap();
+    let mut answers = Vec::new();
+    for name in [Some(&one), Some(&other), None] {
+        let sender = match name {
+            Some(name) => {
+                let address = SocketAddr::from_abstract_name(name).unwrap();
+                UnixDatagram::bind_addr(&address).unwrap()
+            }
+            None => UnixDatagram::unbound().unwrap(),
+        };
+        sender.send_to_addr(b"ping", &server).unwrap();
+        let options = ReceiveOptions::default();
+        let datagram = socket.receive_from(64, options).await.unwrap();
+        let to = Endpoint::Address(datagram.source);
+        let options = SendOptions::default();
+        answers.push(code(socket.send_to(b"pong", options, &to).await));
+    }
+    let expected = [
+        None,
+        Some(ErrorCode::AccessDenied),
+        Some(ErrorCode::InvalidArgument),
+    ];
+    assert_eq!(answers, expected);
+}
+
+/// What the host opens for a guest hears what was asked for, and answers as far as
+/// the policy goes.
+#[tokio::test]
+async fn a_preopened_datagram_socket_answers_as_far_as_the_policy_goes() {
+    let folder = Folder::new();
+    let (server, client, other) = (
+        folder.path("server"),
+        folder.path("client"),
+        folder.path("other"),
+    );
+    let network = network(&[format!("connect unixgram:{}", client.display())]);
+    let grant = format!("unixgram:{}", server.display());
+    let socket = network.preopen(&grant).await.unwrap();
+    let answer = async |name: &Path| {
+        let sender = UnixDatagram::bind(name).unwrap();
+        sender.send_to(b"ping", &server).unwrap();
+        assert_eq!(receive(&socket).await, b"ping");
+        let to = path_endpoint(name);
+        let sent = socket.send_to(b"pong", SendOptions::default(), &to).await;
+        sender.set_nonblocking(true).unwrap();
+        (code(sent), sender.recv(&mut [0; 8]).ok())
+    };
+    assert_eq!(answer(&client).await, (None, Some(4)));
+    let denied = (Some(ErrorCode::AccessDenied), None);
+    assert_eq!(answer(&other).await, denied);
 }
 
 /// Who wrote before the socket was connected is not its peer.

@@ -21,6 +21,7 @@ mod index;
 #[expect(dead_code, reason = "other tests of it take the rest")]
 mod name_server;
 mod names;
+mod namespaces;
 mod paths;
 mod resolving;
 mod unix;

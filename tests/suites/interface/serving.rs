@@ -41,9 +41,12 @@ fn serving_at(folder: &TempDir, behaviour: &str, asks: &str, kind: &str) -> Runn
     let path = folder.path().join("socket");
     let server = || guest(behaviour).argument(path.display());
     refused(server(), &format!("{asks} {kind}:{}", path.display()));
-    let running = server()
-        .allow(&format!("listen {kind}:{}", path.display()))
-        .start();
+    let grants = ["listen", "connect"].map(|verb| match verb {
+        "listen" => format!("listen {kind}:{}", path.display()),
+        // Of datagrams the senders, whom an answer goes to.
+        _ => format!("connect {kind}:{}/*", folder.path().display()),
+    });
+    let running = server().policy(granted(grants)).start();
     assert_eq!(running.line(0), path.display().to_string());
     running
 }

@@ -147,7 +147,9 @@ fn a_datagram_that_is_not_answered_in_time_is_given_up() {
 fn a_unix_socket_that_does_not_read_its_answers_keeps_no_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server");
+    let senders = format!("connect unixgram:{}/*", folder.path().display());
     let plan = serve("datagram-faults").bounds(|bounds| bounds.connections = 1);
+    let plan = plan.policy(&format!("allow = ['{senders}']"));
     let house = plan.start_at(&format!("unixgram:{}", path.display()));
     let visit = |name| {
         let socket = UnixDatagram::bind(folder.path().join(name)).unwrap();
@@ -168,6 +170,42 @@ fn a_unix_socket_that_does_not_read_its_answers_keeps_no_place() {
     other.send(b"state").unwrap();
     assert_eq!(other.recv(&mut [0; 10]).unwrap(), 1);
     house.expect("finished");
+}
+
+/// The name that a unix datagram comes from is what its sender says. Nothing goes
+/// there without a grant.
+#[test]
+fn a_unix_datagram_is_answered_where_the_policy_lets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let ask = |house: &House, name: Option<&str>, ending: &str| {
+        let socket = match name {
+            Some(name) => UnixDatagram::bind(path(name)).unwrap(),
+            None => UnixDatagram::unbound().unwrap(),
+        };
+        socket.send_to(b"state", path("server")).unwrap();
+        let ended = house.expect(ending).ending;
+        socket.set_nonblocking(true).unwrap();
+        (ended, socket.recv(&mut [0; 10]).is_ok())
+    };
+    let at = format!("unixgram:{}", path("server").display());
+    let house = serve("datagram-faults").start_at(&at);
+    let (ending, is_answered) = ask(&house, Some("nobody"), "failed");
+    assert!(ending.contains("is not granted"), "{ending}");
+    assert!(!is_answered);
+    let denials = house.denials.take();
+    let grant = format!("connect unixgram:{}", path("nobody").display());
+    let remedy = format!("to allow: --allow '{grant}'");
+    assert!(denials[0].contains(&remedy), "{denials:?}");
+    drop(house);
+    std::fs::remove_file(path("server")).unwrap();
+
+    let policy = format!("allow = ['connect unixgram:{}']", path("friend").display());
+    let house = serve("datagram-faults").policy(&policy).start_at(&at);
+    assert!(ask(&house, Some("friend"), "finished").1);
+    assert!(!ask(&house, Some("other"), "failed").1);
+    let (ending, _) = ask(&house, None, "failed");
+    assert!(ending.contains("without a name"), "{ending}");
 }
 
 #[test]

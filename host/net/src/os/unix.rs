@@ -220,31 +220,16 @@ pub(crate) fn connect(
     Ok(rustix::net::connect(socket, &located.address()?)?)
 }
 
-/// Where a datagram may go.
-#[derive(Debug)]
-pub(crate) struct Passage(Located);
-
-impl Passage {
-    /// It may be sent there at any time.
-    pub(crate) fn granted(permit: &Permit<ConnectUnix>, located: Located) -> io::Result<Self> {
-        must_be(permit.request().name(), &located)?;
-        Ok(Self(located))
-    }
-
-    /// Somebody who was let in gets an answer.
-    pub(crate) fn answer(_permit: Permit<ListenUnix>, located: Located) -> Self {
-        Self(located)
-    }
-}
-
-/// Sends one datagram to where it may go.
+/// Sends one datagram to the socket that the permit is for.
 pub(crate) fn send_to(
     socket: &socket2::Socket,
     data: &[u8],
     flags: SendFlags,
-    passage: &Passage,
+    permit: &Permit<ConnectUnix>,
+    located: &Located,
 ) -> io::Result<usize> {
-    Ok(sendto(socket, data, flags, &passage.0.address()?)?)
+    must_be(permit.request().name(), located)?;
+    Ok(sendto(socket, data, flags, &located.address()?)?)
 }
 
 /// Lets nobody send descriptors to a socket, nor to those that it accepts (Linux
