@@ -8,6 +8,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 use std::{io, thread};
 
@@ -268,4 +269,27 @@ fn exchange_over_a_unix_path() {
             &format!("connect unix:{path}"),
         ))
         .succeed();
+}
+
+/// A socket is writable wherever it is to write to, so nothing wakes a task when there
+/// is room there. It does not try all the while.
+#[test]
+fn wait_for_room_in_the_queue_of_a_path() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("full.sock");
+    let full = UnixDatagram::bind(&path).unwrap();
+    full.set_read_timeout(Some(PATIENCE)).unwrap();
+    let running = Guest::new("tasks", "wait_for_room_in_the_queue_of_a_path")
+        .argument(path.display())
+        .allow(&format!("connect unixgram:{}", path.display()))
+        .start();
+    assert_eq!(running.line(0), "full");
+    // So long that who tries all the while does so ten thousand times.
+    thread::sleep(Duration::from_secs(1));
+    let mut word = [0; 8];
+    while full.recv(&mut word).unwrap() != 3 {}
+    assert!(word.starts_with(b"end"));
+    let tries: u32 = running.line(1).parse().unwrap();
+    assert!(tries < 200, "it tried {tries} times");
+    running.succeed();
 }

@@ -5,12 +5,17 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::reactor::Reactor;
 use super::sources::{Direction, Key, Waiter};
+use super::time::sleep;
 use crate::socket::Socket;
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
 /// A socket, of whichever type, whose operations are asynchronous.
 ///
@@ -96,6 +101,11 @@ impl<T: AsRef<Socket> + 'static> Async<T> {
 
     /// Does something that may have to wait for room, until it has not.
     ///
+    /// Whether a socket is writable does not depend on where a datagram is to go, and
+    /// the queue of a unix socket there can be full all the same. What would still have
+    /// to wait when the socket is writable is tried again after pauses that grow to 32
+    /// milliseconds.
+    ///
     /// # Errors
     ///
     /// Those of `operation` but `WouldBlock`, and those of
@@ -104,11 +114,16 @@ impl<T: AsRef<Socket> + 'static> Async<T> {
         &self,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
+        let mut pause = None;
         loop {
             match operation(&self.io) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return outcome,
             }
+            if let Some(pause) = pause {
+                sleep(pause).await;
+            }
+            pause = Some(pause.map_or(SHORTEST_PAUSE, |pause| LONGEST_PAUSE.min(2 * pause)));
             self.writable().await?;
         }
     }

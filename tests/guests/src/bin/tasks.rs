@@ -42,6 +42,7 @@ behaviours! {
     exchange_over_a_unix_path,
     exchange_over_a_unix_pair,
     one_socket_is_read_and_written_by_two_tasks,
+    wait_for_room_in_the_queue_of_a_path,
 }
 
 /// Serves as many visitors as its second argument says, all at once.
@@ -360,6 +361,29 @@ fn exchange_datagrams_over_a_unix_pair(_: &[&str]) -> io::Result<()> {
             assert_eq!(datagram[..4], number.to_be_bytes());
         }
         sending.await
+    })
+}
+
+/// Says how often it tried, of its own accord, until there was room.
+fn wait_for_room_in_the_queue_of_a_path(args: &[&str]) -> io::Result<()> {
+    block_on(async {
+        let socket = Async::<UnixDatagram>::unbound()?;
+        let is_full = loop {
+            if let Err(error) = socket.get_ref().send_to(b"word", args[0]) {
+                break error;
+            }
+        };
+        assert_eq!(is_full.kind(), ErrorKind::WouldBlock);
+        println!("full");
+        let mut tries = 0_u32;
+        let sent = socket.write_with(|socket| {
+            tries += 1;
+            socket.send_to(b"last", args[0])
+        });
+        assert_eq!(sent.await?, 4);
+        assert_eq!(socket.send_to(b"end", args[0]).await?, 3);
+        println!("{tries}");
+        Ok(())
     })
 }
 
