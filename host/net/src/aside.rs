@@ -4,7 +4,7 @@
 use std::io;
 use std::thread;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 /// Begins the work, which keeps its place until it is done, whether or not anybody
 /// still waits for what comes of it.
@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 /// Where the machine has no thread left.
 pub(crate) fn aside<T: Send + 'static>(
     name: &str,
-    place: OwnedSemaphorePermit,
+    place: impl Send + 'static,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<oneshot::Receiver<T>> {
     let (done, pending) = oneshot::channel();

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::{fmt, io};
 
-use portcullis_policy::NameError;
+use portcullis_policy::{NameError, UnixNameError};
 use rustix::io::Errno;
 
 use crate::audit::AuditFailure;
@@ -226,6 +226,20 @@ impl From<io::Error> for Error {
 impl From<NameError> for Error {
     fn from(error: NameError) -> Self {
         Self::new(ErrorCode::NameNotFound, error.to_string())
+    }
+}
+
+impl From<UnixNameError> for Error {
+    fn from(error: UnixNameError) -> Self {
+        let code = match error {
+            UnixNameError::TooLong => ErrorCode::NameTooLong,
+            UnixNameError::Empty
+            | UnixNameError::Folder
+            | UnixNameError::Nul
+            | UnixNameError::Parent
+            | UnixNameError::Relative => ErrorCode::InvalidArgument,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::audit::AuditFailure;
 use crate::correspondents::Sharers;
+use crate::file_calls::FileCalls;
 use crate::narrowing::Narrowed;
 use crate::pins::Pins;
 
@@ -21,6 +22,8 @@ pub(crate) struct Guest {
     pub(crate) narrowed: Arc<Narrowed>,
     /// The sockets that remember with whom they had to do.
     pub(crate) sharers: Sharers,
+    /// What it has looked at in file systems.
+    pub(crate) file_calls: FileCalls,
     /// Which of its listeners have a connection that is admitted and not yet
     /// taken.
     arrivals: Mutex<BTreeSet<RawFd>>,

@@ -49,6 +49,7 @@ mod datagram;
 mod dns;
 mod doorstep;
 mod error;
+mod file_calls;
 mod guest;
 mod hosts_file;
 mod inet;

@@ -70,14 +70,17 @@ impl Record<'_> {
 
     /// The same of the permits for what the guest asked for, and for where that
     /// leads, which is mostly the same.
-    pub(crate) fn allow_both<R: Request>(
+    pub(crate) fn allow_all<'p, R: Request + 'p>(
         self,
-        asked: &Permit<R>,
-        real: &Permit<R>,
+        permits: impl IntoIterator<Item = &'p Permit<R>>,
     ) -> Result<(), Error> {
-        self.allow(asked)?;
-        if asked.request().to_string() != real.request().to_string() {
-            self.allow(real)?;
+        let mut last = None;
+        for permit in permits {
+            let request = Some(permit.request().to_string());
+            if request != last {
+                self.allow(permit)?;
+                last = request;
+            }
         }
         Ok(())
     }

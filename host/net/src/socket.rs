@@ -152,7 +152,7 @@ impl Socket {
     pub async fn bind(&self, local: &Endpoint) -> Result<(), Error> {
         match self.shared.family {
             Family::Inet | Family::Inet6 => self.bind_inet(local).await,
-            Family::Unix => self.bind_unix(local),
+            Family::Unix => self.bind_unix(local).await,
         }
     }
 

@@ -1,24 +1,32 @@
 //! How unix sockets come by their names and connections, and whom their
 //! datagrams reach.
 //!
-//! A name is judged twice: as it was asked for, before anybody looks at the file
-//! system, and as it is without links on the way.
+//! A name is judged as it was asked for, before anybody looks at the file system; on
+//! each link, before anybody looks where that leads; and as it is without links.
+//!
+//! The file system is looked at by threads that serve nobody (`file_calls`).
 
 use std::io;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use portcullis_policy::{
-    BindUnix, ConnectUnix, Denial, ListenUnix, Permit, Policy, UnixKind, UnixName, UnixNameError,
+    BindUnix, ConnectUnix, Denial, ListenUnix, Permit, Policy, Request, UnixKind, UnixName,
 };
 
 use crate::address::{Endpoint, SocketAddress, SocketType, UnixAddress};
 use crate::correspondents::{Correspondents, Sharers};
 use crate::error::{Error, ErrorCode};
+use crate::file_calls::FileCalls;
 use crate::limits::Direction;
-use crate::os::unix::{self as os, Located};
+use crate::os::unix::{self as os, Found, Goal, Located};
 use crate::record::objection;
 use crate::socket::Socket;
 use crate::transfer::SendOptions;
-use crate::wait::{Pauses, Wait, take_turn};
+use crate::wait::{Retries, Wait, take_turn};
+
+/// How many links lead on: as many as the kernel follows.
+const LINKS: usize = 40;
 
 /// Where a socket is, in the words of the requests that put it there.
 #[derive(Debug)]
@@ -71,10 +79,19 @@ pub(crate) struct Bound {
 impl Bound {
     /// Where a socket is that others have given this name.
     pub(crate) fn at(name: &UnixName) -> Result<Self, Error> {
-        Ok(Self {
-            asked: name.clone(),
-            real: Located::folder(name)?.name().clone(),
-        })
+        let mut way = name.clone();
+        for _ in 0..=LINKS {
+            match Located::along(&way, Goal::Folder)? {
+                Found::Link(next) => way = next,
+                Found::End(located) => {
+                    return Ok(Self {
+                        asked: name.clone(),
+                        real: located.name().clone(),
+                    });
+                }
+            }
+        }
+        Err(ErrorCode::TooManyLinks.into())
     }
 }
 
@@ -88,33 +105,142 @@ impl Default for Bound {
     }
 }
 
+/// The permits for a name: as it was asked for, on each link that leads on, and as it
+/// is without links.
+#[derive(Debug)]
+struct Way<R> {
+    asked: Permit<R>,
+    links: Vec<Permit<R>>,
+    real: Permit<R>,
+}
+
+impl<R: Request> Way<R> {
+    fn permits(&self) -> impl Iterator<Item = &Permit<R>> {
+        let links = std::iter::once(&self.asked).chain(&self.links);
+        links.chain(std::iter::once(&self.real))
+    }
+}
+
+/// A name that a socket has while the OS gives it to it, and keeps only if it does.
+struct Claim<'a>(Option<&'a Mutex<Place>>);
+
+impl<'a> Claim<'a> {
+    fn stake(
+        place: &'a Mutex<Place>,
+        bound: Bound,
+        listening: Option<ListenUnix>,
+    ) -> Result<Self, Error> {
+        let mut held = place.lock();
+        if held.bound.is_some() {
+            return Err(ErrorCode::InvalidArgument.into());
+        }
+        held.bound = Some(bound);
+        held.listening = listening;
+        Ok(Self(Some(place)))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.0 {
+            let mut place = place.lock();
+            place.bound = None;
+            place.listening = None;
+        }
+    }
+}
+
 impl Socket {
-    pub(crate) fn bind_unix(&self, local: &Endpoint) -> Result<(), Error> {
+    pub(crate) async fn bind_unix(&self, local: &Endpoint) -> Result<(), Error> {
         let asked = match unix_address(local)? {
             UnixAddress::Unnamed => UnixName::unnamed(),
             address @ (UnixAddress::Abstract(_) | UnixAddress::Path(_)) => name(address)?,
         };
-        let record = self.record();
+        let (record, wait) = (self.record(), self.wait(false, None));
         let judged = self.judge_bind(self.shared.network.policy(), &asked);
-        let (permit, hears, policy) = judged.map_err(|denial| record.refuse(&denial))?;
-        let located = Located::folder(&asked)?;
+        let (permit, hears, mut policy) = judged.map_err(|denial| record.refuse(&denial))?;
+        let mut links = Vec::new();
+        let judge = |name: &UnixName| {
+            let judged = self.judge_bind(&policy, name);
+            let judged = judged.map_err(|denial| record.refuse_as(permit.request(), &denial));
+            let (link, _, grown) = judged?;
+            links.push(link);
+            policy = grown;
+            Ok(())
+        };
+        let located = self.locate(&asked, Goal::Folder, wait, judge).await?;
         let judged = self.judge_bind(&policy, located.name());
         let (real, really_hears, _) =
             judged.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
-        let mut place = self.shared.unix.lock();
-        if place.bound.is_some() {
-            return Err(ErrorCode::InvalidArgument.into());
-        }
-        record.allow_both(&permit, &real)?;
-        os::bind(&self.shared.os, &permit, &real, &located)?;
-        if self.unix_kind() == UnixKind::Datagram {
-            place.listening = hears.filter(|_| really_hears.is_some());
-        }
-        place.bound = Some(Bound {
-            real: located.name().clone(),
+        let is_datagram = self.unix_kind() == UnixKind::Datagram;
+        let listening = hears.filter(|_| is_datagram && really_hears.is_some());
+        let real_name = located.name().clone();
+        let bound = Bound {
             asked,
-        });
+            real: real_name,
+        };
+        let claim = Claim::stake(&self.shared.unix, bound, listening)?;
+        let way = Way {
+            asked: permit,
+            links,
+            real,
+        };
+        record.allow_all(way.permits())?;
+        let os = Arc::clone(&self.shared.os);
+        let bind = move |located: &Located| os::bind(&os, &way.asked, &way.real, located);
+        self.call_at(Arc::new(located), wait, bind).await?;
+        claim.keep();
         Ok(())
+    }
+
+    /// Finds where a name leads, link by link. Where a link leads is judged before
+    /// anybody looks there.
+    async fn locate(
+        &self,
+        name: &UnixName,
+        goal: Goal,
+        wait: Wait,
+        mut judge: impl FnMut(&UnixName) -> Result<(), Error>,
+    ) -> Result<Located, Error> {
+        let mut name = name.clone();
+        for _ in 0..=LINKS {
+            take_turn().await;
+            let way = name.clone();
+            let find = move || Located::along(&way, goal);
+            let found = match name.as_path() {
+                Some(_) => self.file_calls().make(wait, find).await?,
+                None => find()?,
+            };
+            match found {
+                Found::End(located) => return Ok(located),
+                Found::Link(next) => {
+                    judge(&next)?;
+                    name = next;
+                }
+            }
+        }
+        Ok(Located::lost(name))
+    }
+
+    /// Makes a call of the OS that finds its way to a place.
+    async fn call_at<T: Send + 'static>(
+        &self,
+        located: Arc<Located>,
+        wait: Wait,
+        call: impl FnOnce(&Located) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        match located.is_in_files() {
+            true => self.file_calls().make(wait, move || call(&located)).await,
+            false => Ok(call(&located)?),
+        }
+    }
+
+    fn file_calls(&self) -> &FileCalls {
+        &self.shared.network.guest().file_calls
     }
 
     /// Whether the socket may have a name, and what lets it listen there.
@@ -151,7 +277,7 @@ impl Socket {
         let (permit, policy) = permit.map_err(|denial| record.refuse(&denial))?;
         let real = network.judge_by(&policy, ListenUnix::new(kind, real));
         let (real, _) = real.map_err(|denial| record.refuse_as(permit.request(), &denial))?;
-        record.allow_both(&permit, &real)?;
+        record.allow_all([&permit, &real])?;
         self.shared.readiness.forget();
         os::listen(&self.shared.os, backlog, &permit, &real)?;
         place.listening = Some(permit.into_request());
@@ -172,42 +298,67 @@ impl Socket {
     }
 
     pub(crate) async fn connect_unix(&self, remote: &Endpoint) -> Result<(), Error> {
-        let (asked, permit, located) = self.locate_unix(remote)?;
-        self.record().allow_both(&asked, &permit)?;
+        let wait = self.send_wait(false);
+        let (way, located) = self.locate_unix(remote, wait).await?;
+        self.record().allow_all(way.permits())?;
         self.shared.readiness.forget();
-        let send_timeout = self.shared.settings.lock().send_timeout;
-        let wait = self.wait(
-            false,
-            send_timeout.map(|time| Wait::from_now(time, ErrorCode::WouldBlock)),
-        );
         if self.unix_kind() == UnixKind::Stream {
             self.begin_connection()?;
         }
-        // Nothing wakes somebody who waits for room in a listener's queue.
-        let connected = self.persist(wait, |socket| os::connect(socket, &permit, &located));
-        let connected = connected.await;
+        let connected = self.connect_unix_at(Arc::new(way), located, wait).await;
         if connected.is_err() {
             self.forget_connection();
         }
         connected
     }
 
+    /// Connects, as soon as there is room in the listener's queue.
+    async fn connect_unix_at(
+        &self,
+        way: Arc<Way<ConnectUnix>>,
+        located: Arc<Located>,
+        wait: Wait,
+    ) -> Result<(), Error> {
+        let mut retries = Retries::new(wait);
+        loop {
+            self.must_go_on().await?;
+            let (way, os) = (Arc::clone(&way), Arc::clone(&self.shared.os));
+            let connect = move |located: &Located| os::connect(&os, &way.real, located);
+            match self.call_at(Arc::clone(&located), wait, connect).await {
+                Err(error) => retries.pause(error).await?,
+                connected => return connected,
+            }
+        }
+    }
+
     /// Finds what an endpoint leads to, and asks whether it may be connected to:
-    /// by the name that was asked for, and by the real one. That it may is not on
-    /// record yet.
-    fn locate_unix(
+    /// by the name that was asked for, on each link, and by the real one. That it may
+    /// is not on record yet.
+    async fn locate_unix(
         &self,
         remote: &Endpoint,
-    ) -> Result<(Permit<ConnectUnix>, Permit<ConnectUnix>, Located), Error> {
+        wait: Wait,
+    ) -> Result<(Way<ConnectUnix>, Arc<Located>), Error> {
         let (kind, record) = (self.unix_kind(), self.record());
         let network = &self.shared.network;
         let asked = ConnectUnix::new(kind, name(unix_address(remote)?)?);
         let asked = network.judge_by(network.policy_to_write(), asked);
-        let (asked, policy) = asked.map_err(|denial| record.refuse(&denial))?;
-        let located = Located::socket(asked.request().name())?;
-        let real = network.judge_by(&policy, ConnectUnix::new(kind, located.name().clone()));
-        let (real, _) = real.map_err(|denial| record.refuse_as(asked.request(), &denial))?;
-        Ok((asked, real, located))
+        let (asked, mut policy) = asked.map_err(|denial| record.refuse(&denial))?;
+        let mut links = Vec::new();
+        let mut judge = |name: &UnixName| {
+            let judged = network.judge_by(&policy, ConnectUnix::new(kind, name.clone()));
+            let judged = judged.map_err(|denial| record.refuse_as(asked.request(), &denial));
+            let (link, grown) = judged?;
+            links.push(link);
+            policy = grown;
+            Ok(())
+        };
+        let name = asked.request().name();
+        let located = self.locate(name, Goal::Socket, wait, &mut judge).await?;
+        judge(located.name())?;
+        let real = links.pop().ok_or(ErrorCode::Unknown)?;
+        let way = Way { asked, links, real };
+        Ok((way, Arc::new(located)))
     }
 
     pub(crate) async fn send_unix_datagram_to(
@@ -216,30 +367,40 @@ impl Socket {
         options: SendOptions,
         destination: &Endpoint,
     ) -> Result<usize, Error> {
-        let (asked, permit, located) = self.locate_unix(destination)?;
-        self.allow_sending(&asked, &permit)?;
-        let to = permit.request().name().clone();
-        self.shared.unix.lock().correspondents.address(to);
         let (flags, wait) = (options.flags(), self.send_wait(options.dont_wait));
-        self.pace(Direction::Outgoing, wait).await?;
-        // Nothing wakes somebody who waits for room in another's queue.
-        let sent = self.persist(wait, |socket| {
-            self.move_message(data, || os::send_to(socket, data, flags, &permit, &located))
-        });
-        let sent = sent.await?;
-        self.shared.account.sent.add_datagram(sent);
-        Ok(sent)
+        let (way, located) = self.locate_unix(destination, wait).await?;
+        self.allow_sending(&way)?;
+        let to = way.real.request().name().clone();
+        self.shared.unix.lock().correspondents.address(to);
+        let (way, data): (_, Arc<[u8]>) = (Arc::new(way), data.into());
+        let mut retries = Retries::new(wait);
+        loop {
+            self.must_go_on().await?;
+            self.pace(Direction::Outgoing, wait).await?;
+            let (way, data, os) = (
+                Arc::clone(&way),
+                Arc::clone(&data),
+                Arc::clone(&self.shared.os),
+            );
+            let length = data.len();
+            let send = move |at: &Located| os::send_to(&os, &data, flags, &way.real, at);
+            let send = self.call_at(Arc::clone(&located), wait, send);
+            match self.move_message_by(length, send).await {
+                Err(error) => retries.pause(error).await?,
+                sent => {
+                    self.shared.account.sent.add_datagram(length);
+                    return sent;
+                }
+            }
+        }
     }
 
     /// Puts on record that datagrams go to somebody, where the last one went to
     /// somebody else.
-    fn allow_sending(
-        &self,
-        asked: &Permit<ConnectUnix>,
-        real: &Permit<ConnectUnix>,
-    ) -> Result<(), Error> {
-        let tell = || self.record().allow_both(asked, real);
-        self.unless_again(|place| &mut place.sent_to, asked.request().name(), tell)
+    fn allow_sending(&self, way: &Way<ConnectUnix>) -> Result<(), Error> {
+        let tell = || self.record().allow_all(way.permits());
+        let name = way.asked.request().name();
+        self.unless_again(|place| &mut place.sent_to, name, tell)
     }
 
     /// Has it told of somebody, where the last datagram that way was not theirs.
@@ -288,7 +449,7 @@ impl Socket {
                 self.allow_receiving(permit).map(|()| true)
             }
             (Ok(asked), Ok(real), _) => {
-                self.record().allow_both(&asked, &real)?;
+                self.record().allow_all([&asked, &real])?;
                 self.shared.unix.lock().is_hearing = true;
                 Ok(true)
             }
@@ -328,28 +489,11 @@ impl Socket {
         }
     }
 
-    /// Calls `call` until it no longer asks to wait or the patience ends, where
-    /// the socket's readiness says nothing about it.
-    async fn persist<T>(
-        &self,
-        wait: Wait,
-        mut call: impl FnMut(&socket2::Socket) -> io::Result<T>,
-    ) -> Result<T, Error> {
+    /// Begins one more attempt. Fails where the socket, or its guest, is over.
+    async fn must_go_on(&self) -> Result<(), Error> {
+        take_turn().await;
         self.shared.network.must_be_audited()?;
-        let mut pauses = Pauses::new();
-        loop {
-            take_turn().await;
-            self.shared.check_ended()?;
-            let blocked: Error = match call(&self.shared.os) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => error.into(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                done => return Ok(done?),
-            };
-            if let Wait::Never = wait {
-                return Err(blocked);
-            }
-            wait.bound(pauses.next()).await?;
-        }
+        self.shared.check_ended()
     }
 }
 
@@ -372,15 +516,5 @@ pub(crate) fn name(address: &UnixAddress) -> Result<UnixName, Error> {
             return Err(Error::new(ErrorCode::InvalidArgument, message));
         }
     };
-    name.map_err(|error| {
-        let code = match error {
-            UnixNameError::TooLong => ErrorCode::NameTooLong,
-            UnixNameError::Empty
-            | UnixNameError::Folder
-            | UnixNameError::Nul
-            | UnixNameError::Parent
-            | UnixNameError::Relative => ErrorCode::InvalidArgument,
-        };
-        Error::new(code, error.to_string())
-    })
+    Ok(name?)
 }

@@ -123,3 +123,28 @@ impl Pauses {
         Ok(())
     }
 }
+
+/// Trying again and again, where nothing wakes those who wait.
+#[derive(Debug)]
+pub(crate) struct Retries {
+    wait: Wait,
+    pauses: Pauses,
+}
+
+impl Retries {
+    pub(crate) fn new(wait: Wait) -> Self {
+        let pauses = Pauses::new();
+        Self { wait, pauses }
+    }
+
+    /// Waits until it is time to try again what failed, if it failed because it would
+    /// have to wait.
+    pub(crate) async fn pause(&mut self, error: Error) -> Result<(), Error> {
+        match self.wait {
+            Wait::Forever | Wait::Until(..) if error.code() == ErrorCode::WouldBlock => {
+                self.wait.bound(self.pauses.next()).await
+            }
+            Wait::Forever | Wait::Never | Wait::Until(..) => Err(error),
+        }
+    }
+}

@@ -75,6 +75,24 @@ impl Socket {
         Ok(data.len())
     }
 
+    /// The same where it takes a while to send.
+    pub(crate) async fn move_message_by(
+        &self,
+        length: usize,
+        send: impl Future<Output = Result<usize, Error>>,
+    ) -> Result<usize, Error> {
+        let flow = self.flow(Direction::Outgoing);
+        let reserved = flow.reserve(length);
+        let reserved = reserved.map_err(|limit| self.record().exceeded(limit))?;
+        if let (true, Some(limit)) = (reserved.bytes() < length, flow.limit()) {
+            return Err(self.record().exceeded(limit));
+        }
+        let sent = send.await?;
+        reserved.moved(length);
+        self.note_moved(length);
+        Ok(sent)
+    }
+
     /// Sends messages, whose lengths are told: as many of them as the limit leaves,
     /// which is at least one.
     pub(crate) fn move_messages(

@@ -8,7 +8,6 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::thread;
 
 use landlock::{
     AccessFs, CompatLevel, Compatible, PathBeneath, RestrictionStatus, Ruleset, RulesetAttr,
@@ -18,12 +17,13 @@ use nix::sys::socket::setsockopt;
 use nix::{libc, setsockopt_impl, sockopt_impl};
 use portcullis_policy::{BindUnix, ConnectUnix, ListenUnix, Permit, UnixName};
 use rustix::fs::{AtFlags, statat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendFlags, SocketAddrUnix, sendto};
 
 use crate::address::UnixAddress;
-use crate::error::{Error, ErrorCode};
-use crate::os::walk::Walk;
+use crate::error::Error;
+pub(crate) use crate::os::walk::Goal;
+use crate::os::walk::Leg;
 
 /// Where a name leads. Having it reaches nothing, and tells nothing: what is wrong
 /// with the place is for who uses it, with a permit for the name.
@@ -44,33 +44,47 @@ enum Place {
     Socket(OwnedFd),
 }
 
+/// What one leg of the way finds.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The end of the way, or why there is none.
+    End(Located),
+    /// A link, which leads here.
+    Link(UnixName),
+}
+
 impl Located {
-    /// Finds the folder in which a name is to be made.
-    pub(crate) fn folder(name: &UnixName) -> Result<Self, Error> {
-        let Some((folder, last)) = name.as_path().and_then(split) else {
-            return Ok(Self::in_no_folder(name));
+    /// Walks to where a name leads, or to the first link on the way. It waits for the
+    /// file system, where the name is a path.
+    pub(crate) fn along(name: &UnixName, goal: Goal) -> io::Result<Found> {
+        let Some(path) = name.as_path() else {
+            return Ok(Found::End(Self::in_no_folder(name)));
         };
-        let Walk { mut path, end } = Walk::to(folder)?;
-        if !path.ends_with(b"/") {
-            path.push(b'/');
-        }
-        path.extend_from_slice(last);
-        Ok(Self {
-            name: named(&path)?,
-            place: end.map(Place::Folder),
-        })
+        let (name, place) = match Leg::along(path, goal)? {
+            Leg::AtLink(path) => return Ok(Found::Link(named(&path)?)),
+            Leg::AtGoal(end, path) => {
+                let place = match goal {
+                    Goal::Folder => Place::Folder(end),
+                    Goal::Socket => Place::Socket(end),
+                };
+                (named(&path)?, Ok(place))
+            }
+            Leg::Stuck(error) => (name.clone(), Err(error)),
+        };
+        Ok(Found::End(Self { name, place }))
     }
 
-    /// Finds the socket that a name leads to.
-    pub(crate) fn socket(name: &UnixName) -> Result<Self, Error> {
-        let Some(path) = name.as_path() else {
-            return Ok(Self::in_no_folder(name));
-        };
-        let Walk { path, end } = Walk::to(path)?;
-        Ok(Self {
-            name: named(&path)?,
-            place: end.map(Place::Socket),
-        })
+    /// Where more links lead on than the kernel follows.
+    pub(crate) fn lost(name: UnixName) -> Self {
+        Self {
+            name,
+            place: Err(Errno::LOOP),
+        }
+    }
+
+    /// Whether the kernel finds it in a file system, which may let it wait.
+    pub(crate) fn is_in_files(&self) -> bool {
+        matches!(self.place, Ok(Place::Folder(_) | Place::Socket(_)))
     }
 
     fn in_no_folder(name: &UnixName) -> Self {
@@ -107,8 +121,9 @@ impl Located {
     }
 }
 
-fn named(path: &[u8]) -> Result<UnixName, Error> {
-    UnixName::path(path).map_err(|error| Error::new(ErrorCode::NameTooLong, error.to_string()))
+fn named(path: &[u8]) -> io::Result<UnixName> {
+    let name = UnixName::path(path);
+    name.map_err(|error| io::Error::other(Error::from(error)))
 }
 
 /// A path's folder and last component.
@@ -126,7 +141,8 @@ fn abstract_address(name: &UnixName) -> io::Result<SocketAddrUnix> {
 }
 
 /// Gives a socket the name that the permits are for: as it was asked for, which
-/// others will see, and as it is without links on the way.
+/// others will see, and as it is without links on the way. The thread is of no use
+/// for another bind, and is to end.
 pub(crate) fn bind(
     socket: &socket2::Socket,
     asked: &Permit<BindUnix>,
@@ -140,12 +156,16 @@ pub(crate) fn bind(
             if is_there(folder, last)? {
                 return Err(Errno::ADDRINUSE.into());
             }
-            let address = SocketAddrUnix::new(OsStr::from_bytes(path))?;
-            match bind_within(socket, folder, &address)? {
-                Confined::Bound if is_there(folder, last)? => Ok(()),
+            // By the whole path, which the kernel walks once more. Bound through the
+            // handle, the socket would tell its peers a name that leads nowhere.
+            if confine(folder).is_none() {
+                return Ok(rustix::net::bind(socket, &located.address()?)?);
+            }
+            rustix::net::bind(socket, &SocketAddrUnix::new(OsStr::from_bytes(path))?)?;
+            match is_there(folder, last)? {
+                true => Ok(()),
                 // Somebody led it into a folder within that one.
-                Confined::Bound => Err(Errno::ACCESS.into()),
-                Confined::Impossible => Ok(rustix::net::bind(socket, &located.address()?)?),
+                false => Err(Errno::ACCESS.into()),
             }
         }
         (Place::Abstract | Place::Folder(_) | Place::Socket(_), _) => {
@@ -162,32 +182,8 @@ fn is_there(folder: &OwnedFd, name: &[u8]) -> io::Result<bool> {
     }
 }
 
-enum Confined {
-    Bound,
-    /// This kernel cannot confine a thread.
-    Impossible,
-}
-
-/// Binds by a whole path, which the kernel walks once more, from a thread that
-/// can make sockets nowhere but beneath the folder (Linux Landlock). Bound through
-/// the handle instead, the socket would tell its peers a name that leads nowhere.
-fn bind_within(
-    socket: &socket2::Socket,
-    folder: &OwnedFd,
-    address: &SocketAddrUnix,
-) -> io::Result<Confined> {
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name("bind".to_owned());
-        // Where there is no thread to be had, that is an error and no panic.
-        let bound = thread.spawn_scoped(scope, || match confine(folder) {
-            Some(_) => rustix::net::bind(socket, address).map(|()| Confined::Bound),
-            None => Ok(Confined::Impossible),
-        });
-        let bound = bound?.join().map_err(|_| Errno::IO)?;
-        Ok(bound?)
-    })
-}
-
+/// Has the thread make sockets nowhere but beneath the folder from now on (Linux
+/// Landlock), where the kernel can.
 fn confine(folder: &OwnedFd) -> Option<RestrictionStatus> {
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -217,7 +213,8 @@ pub(crate) fn connect(
     located: &Located,
 ) -> io::Result<()> {
     must_be(permit.request().name(), located)?;
-    Ok(rustix::net::connect(socket, &located.address()?)?)
+    let address = located.address()?;
+    Ok(retry_on_intr(|| rustix::net::connect(socket, &address))?)
 }
 
 /// Sends one datagram to the socket that the permit is for.
@@ -229,7 +226,8 @@ pub(crate) fn send_to(
     located: &Located,
 ) -> io::Result<usize> {
     must_be(permit.request().name(), located)?;
-    Ok(sendto(socket, data, flags, &located.address()?)?)
+    let address = located.address()?;
+    Ok(retry_on_intr(|| sendto(socket, data, flags, &address))?)
 }
 
 /// Lets nobody send descriptors to a socket, nor to those that it accepts (Linux
