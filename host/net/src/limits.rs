@@ -11,6 +11,7 @@ pub(crate) mod descriptors;
 mod flow;
 mod meter;
 mod rate;
+pub(crate) mod socket_files;
 
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) enum Limit {
     Descriptors(u64),
     IdleTimeout(Duration),
     LookupsPerMinute(u32),
+    /// How many files of unix sockets there may be.
+    SocketFiles(u64),
     Sockets(u32),
 }
 
@@ -50,6 +53,7 @@ impl Limit {
             Self::Descriptors(_) => "descriptors",
             Self::IdleTimeout(_) => "idle-timeout",
             Self::LookupsPerMinute(_) => "lookups-per-minute",
+            Self::SocketFiles(_) => "socket-files",
             Self::Sockets(_) => "sockets",
         }
     }
@@ -57,7 +61,10 @@ impl Limit {
     /// How much it allows: a count, bytes, or for a time milliseconds.
     pub(crate) fn value(self) -> u64 {
         match self {
-            Self::BytesReceived(value) | Self::BytesSent(value) | Self::Descriptors(value) => value,
+            Self::BytesReceived(value)
+            | Self::BytesSent(value)
+            | Self::Descriptors(value)
+            | Self::SocketFiles(value) => value,
             Self::ConnectionTimeout(value) | Self::IdleTimeout(value) => {
                 u64::try_from(value.as_millis()).unwrap_or(u64::MAX)
             }
@@ -86,6 +93,7 @@ impl Limit {
             | Self::Connections(_)
             | Self::ConnectionsPerSecond(_)
             | Self::LookupsPerMinute(_)
+            | Self::SocketFiles(_)
             | Self::Sockets(_) => format!("limit reached: {name} = {}", self.value()),
         };
         Error::new(ErrorCode::LimitExceeded, message)

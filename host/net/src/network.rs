@@ -15,6 +15,7 @@ use crate::audit::{Audit, AuditFailure, Event, LookedUp, Opened, Silent};
 use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
+use crate::limits::socket_files::SocketFiles;
 use crate::limits::{Budget, Limit, Usage, descriptors};
 use crate::narrowing::Narrowing;
 use crate::os;
@@ -42,6 +43,8 @@ pub struct Network {
     ask: Option<Arc<dyn Ask>>,
     guest: Arc<Guest>,
     budget: Arc<Budget>,
+    /// What its guests leave in file systems, one after the other.
+    socket_files: Arc<SocketFiles>,
     /// What it costs, where it is narrowed.
     narrowing: Option<Arc<Narrowing>>,
 }
@@ -79,6 +82,7 @@ impl Network {
             audit: Arc::new(Silent),
             ask: None,
             guest: Arc::default(),
+            socket_files: Arc::default(),
             narrowing: None,
         }
     }
@@ -272,6 +276,10 @@ impl Network {
 
     pub(crate) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    pub(crate) fn socket_files(&self) -> &Arc<SocketFiles> {
+        &self.socket_files
     }
 
     pub(crate) fn guest(&self) -> &Arc<Guest> {

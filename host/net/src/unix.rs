@@ -191,8 +191,16 @@ impl Socket {
         };
         record.allow_all(way.permits())?;
         let os = Arc::clone(&self.shared.os);
-        let bind = move |located: &Located| os::bind(&os, &way.asked, &way.real, located);
-        self.call_at(Arc::new(located), wait, bind).await?;
+        let files = Arc::clone(self.shared.network.socket_files());
+        let bind = move |located: &Located| {
+            let bind = || os::bind(&os, &way.asked, &way.real, located);
+            match located.name().as_path() {
+                Some(path) => files.make(path, bind),
+                None => bind().map(Ok),
+            }
+        };
+        let bound = self.call_at(Arc::new(located), wait, bind).await?;
+        bound.map_err(|limit| record.exceeded(limit))?;
         claim.keep();
         Ok(())
     }

@@ -259,12 +259,14 @@ async fn swapped_folders_lead_nowhere_else() {
         }
     });
     let tree = format!("{}/**", inside.display());
-    let network = network(&[
+    let grants = [
         format!("connect unix:{tree}"),
         format!("listen unix:{tree}"),
-    ]);
+    ];
     let mut bound = 0;
     for number in 0..3000 {
+        // One alone leaves no more files than it may.
+        let network = network(&grants);
         let path = inside.join(format!("current/{number}"));
         let socket = open(&network, SocketType::Stream);
         bound += u32::from(socket.bind(&path_endpoint(&path)).await.is_ok());
@@ -578,6 +580,41 @@ async fn a_preopened_datagram_socket_answers_as_far_as_the_policy_goes() {
     assert_eq!(answer(&other).await, denied);
 }
 
+/// They stay when their sockets are closed, so that no limit on sockets bounds them,
+/// nor does one on each guest of a server.
+#[tokio::test]
+async fn the_files_that_sockets_leave_are_bounded() {
+    let folder = Folder::new();
+    let tree = format!("{}/**", folder.0.path().display());
+    let network = network(&[format!("listen unix:{tree}"), "bind unix:@*".into()]);
+    let bind = async |name: usize| {
+        // Each is a guest of its own.
+        let guest = network.clone().for_another_guest();
+        let socket = open(&guest, SocketType::Stream);
+        let path = path_endpoint(&folder.path(&name.to_string()));
+        let bound = socket.bind(&path).await;
+        bound.map_err(|error| error.to_string())
+    };
+    let mut left = 0;
+    let refused = loop {
+        match bind(left).await {
+            Ok(()) => left += 1,
+            Err(error) => break error,
+        }
+        assert!(left < 1000, "{left} files");
+    };
+    assert_eq!(refused, format!("limit reached: socket-files = {left}"));
+    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), left);
+    let unnamed = Endpoint::Address(SocketAddress::Unix(UnixAddress::Unnamed));
+    let abstracts = open(&network, SocketType::Stream);
+    abstracts.bind(&unnamed).await.unwrap();
+    // What is removed counts no more, though another file be there.
+    fs::remove_file(folder.path("1")).unwrap();
+    fs::write(folder.path("1"), "").unwrap();
+    assert_eq!(bind(left).await, Ok(()));
+    assert!(bind(left + 1).await.is_err());
+}
+
 /// Who wrote before the socket was connected is not its peer.
 #[tokio::test]
 async fn connecting_gives_no_ear_for_what_came_before() {
@@ -696,13 +733,14 @@ async fn swapped_links_lead_no_deeper() {
             }
         }
     });
-    let network = network(&[
+    let grants = [
         format!("listen unix:{}/*", current.display()),
         format!("listen unix:{}/*", granted.display()),
-    ]);
+    ];
     let mut strayed = Vec::new();
     let mut bound = 0;
     for number in 0..3000 {
+        let network = network(&grants);
         let name = number.to_string();
         let socket = open(&network, SocketType::Stream);
         let path = path_endpoint(&current.join(&name));
