@@ -20,8 +20,8 @@ impl UnixListener {
     /// `listen` grant.
     ///
     /// The path stays when the listener is dropped, as with `std`, and the next
-    /// one to bind to it fails with `AddrInUse`. [`std::fs::remove_file`] removes
-    /// it where the program was given the folder (`portcullis run --dir`).
+    /// one to bind to it fails with `AddrInUse`. A program cannot remove it: no folder
+    /// that it was given to write to holds a socket that it was granted.
     ///
     /// # Errors
     ///

@@ -134,8 +134,12 @@ pub(crate) struct GuestArguments {
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
 
-    /// Let the program use a folder, under the same name or another.
-    #[arg(long, value_name = "HOST[::GUEST]")]
+    /// Let the program use a folder, under the same name or another; with `:ro` behind
+    /// it, only read it.
+    ///
+    /// What the operator names beside it must not be in it: the policy, logs, unix sockets
+    /// that are granted or listened at, other folders.
+    #[arg(long, value_name = "HOST[::GUEST][:ro]")]
     pub(crate) dir: Vec<String>,
 
     /// Open a socket for the program, which then needs no grant for it.
@@ -159,15 +163,6 @@ pub(crate) struct GuestArguments {
 }
 
 impl GuestArguments {
-    /// The folders that the program is given: each as it was written, as it is
-    /// called here, and as the program calls it.
-    pub(crate) fn folders(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.dir.iter().map(|dir| {
-            let (host, guest) = dir.split_once("::").unwrap_or((dir, dir));
-            (dir.as_str(), host, guest)
-        })
-    }
-
     /// The files by which the program is held or watched, and itself where it is run
     /// as it is.
     pub(crate) fn held_by(&self) -> impl Iterator<Item = &Path> {

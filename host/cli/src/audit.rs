@@ -26,16 +26,19 @@ pub(crate) fn is_stderr(audit: Option<&Path>) -> bool {
     audit == Some(Path::new("-"))
 }
 
-/// Opens the log anew at each SIGHUP, for as long as the runtime runs that this is
-/// called in.
-pub(crate) fn heed_hangups(log: AuditLog) -> Result<()> {
+/// Opens the log anew at each SIGHUP where `check` allows it, for as long as the runtime
+/// runs that this is called in.
+pub(crate) fn heed_hangups(
+    log: AuditLog,
+    check: impl Fn() -> Result<()> + Send + 'static,
+) -> Result<()> {
     let mut hangups = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            if let Err(error) = log.reopen() {
+            if let Err(error) = check().and_then(|()| Ok(log.reopen()?)) {
                 stderr::say(&Shown::line(format_args!(
                     "warning: the audit log cannot be opened anew, and goes on where it was: \
-                     {error}"
+                     {error:#}"
                 )));
             }
         }

@@ -1,17 +1,10 @@
-//! Where compiled code is kept, and who is kept away from it, and from the other
-//! files that hold a guest.
-//!
-//! What is in the folder is run as the user, without any sandbox: nobody else
-//! may write there, and no guest.
+//! Where compiled code is kept. What is in the folder is run as the user, without any
+//! sandbox: nobody else may write there, and no guest (`folders.rs`).
 
 use std::env;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
-
-use anyhow::{Result, bail};
-
-use crate::trail::trail;
+use std::path::PathBuf;
 
 /// `portcullis` in the user's cache folder (XDG Base Directory Specification),
 /// made if it is not there. None where the user has no such folder, or somebody
@@ -29,55 +22,8 @@ pub(crate) fn folder() -> Option<PathBuf> {
     (own && !shared).then_some(folder)
 }
 
-/// Refuses to hand a folder to a guest that holds the cache, or is in it.
-pub(crate) fn keep_out(granted: &Path) -> Result<()> {
-    // Where it is not there yet, a guest could be the one who makes it.
-    let _ = folder();
-    let (Some(cache), Some(granted)) = (place().as_deref().and_then(resolved), resolved(granted))
-    else {
-        return Ok(());
-    };
-    if cache.starts_with(&granted) || granted.starts_with(&cache) {
-        bail!(
-            "the program could change {}, where compiled code is kept, and so run outside of the \
-             sandbox; give it a folder apart from that, or set XDG_CACHE_HOME to another",
-            cache.display()
-        );
-    }
-    Ok(())
-}
-
-/// Refuses to hand a folder to a guest in which it could change a file by which
-/// it is held or watched.
-pub(crate) fn keep_from(granted: &Path, file: &Path) -> Result<()> {
-    // It may not be there yet, and may be a link to elsewhere; and so may what leads
-    // to it.
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        Some(_) | None => Path::new("."),
-    };
-    let Some(granted) = resolved(granted) else {
-        return Ok(());
-    };
-    let ends = [resolved(folder), resolved(file)].into_iter().flatten();
-    if ends
-        .chain(trail(file))
-        .any(|place| place.starts_with(&granted))
-    {
-        bail!(
-            "the program could change {}, by which it is run, held or watched; give it a folder \
-             apart from that",
-            file.display()
-        );
-    }
-    Ok(())
-}
-
-fn resolved(path: &Path) -> Option<PathBuf> {
-    fs::canonicalize(path).ok()
-}
-
-fn place() -> Option<PathBuf> {
+/// Where that folder is, or would be.
+pub(crate) fn place() -> Option<PathBuf> {
     let absolute = |name| {
         env::var_os(name)
             .map(PathBuf::from)

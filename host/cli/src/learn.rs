@@ -34,11 +34,10 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
              `-o -` to write to standard output"
         );
     }
-    if let Some(file) = output.as_deref().filter(|file| *file != Path::new("-")) {
-        run::keep_from(&guest, file)?;
-    }
+    let own = output.clone().filter(|file| file != Path::new("-"));
+    let folders = run::folders(&guest, own.as_deref())?;
     let output = Output::new(output, force)?;
-    let policy = run::policy(&guest.policy)?;
+    let policy = folders.guard(&run::policy(&guest.policy)?)?;
     let mut file = given(&guest.policy)?;
     let known = file.allowed().map(Grant::parse);
     let lesson = Lessons::beyond(known.collect::<Result<Vec<_>, _>>()?);
@@ -47,7 +46,8 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
     let network = run::network(guest.resolver)
         .with_policy(policy.shadowed_but_for_denies())
         .with_audit((log.clone(), lesson.clone()));
-    let exit = run::execute(&guest, network, log, interrupt())?;
+    let folders = Arc::new(folders);
+    let exit = run::execute(&guest, &folders, network, log, interrupt())?;
     lesson.report.finish();
 
     let learner = lesson.learner();
@@ -58,6 +58,8 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
     let text = header(&guest.program, learner.left_out()) + &file.to_string();
     // Whatever is wrong with it, nobody is to find out later.
     Policy::builder().file("what was learned", &text).build()?;
+    // Links may lead elsewhere by now.
+    folders.keep_from(own.as_deref())?;
     output.write(&text)?;
     let grants = match lessons.len() {
         1 => "1 grant".to_owned(),

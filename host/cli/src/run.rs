@@ -4,9 +4,10 @@ use std::env::{self, VarError};
 use std::fs;
 use std::future;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use portcullis::wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+use portcullis::wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use portcullis::{
     AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, Shown, SystemResolver,
 };
@@ -15,6 +16,7 @@ use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArgumen
 use crate::audit;
 use crate::cache;
 use crate::exit::Exit;
+use crate::folders::Folders;
 use crate::report::Report;
 use crate::stderr;
 use crate::terminal::Terminal;
@@ -22,7 +24,8 @@ use crate::terminal::Terminal;
 /// Runs a program to its end.
 pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
     let RunArguments { guest, shadow, ask } = arguments;
-    let policy = policy(&guest.policy)?;
+    let folders = folders(&guest, [])?;
+    let policy = folders.guard(&policy(&guest.policy)?)?;
     let log = audit::open(guest.audit.as_deref())?;
     // People and programs do not read the same stream.
     let report = (!audit::is_stderr(guest.audit.as_deref())).then(|| Report::new(stderr::say));
@@ -44,7 +47,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
             .with_ask(Terminal::new(&guest)),
         (false, false) => network.with_policy(policy),
     };
-    let exit = execute(&guest, network, log, future::pending())?;
+    let exit = execute(&guest, &Arc::new(folders), network, log, future::pending())?;
     if let Some(report) = report {
         report.finish();
     }
@@ -57,12 +60,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
 /// itself; none if it was interrupted.
 pub(crate) fn execute(
     arguments: &GuestArguments,
+    folders: &Arc<Folders>,
     network: Network,
     log: Option<AuditLog>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Option<Exit>> {
     let mut wasi = surroundings(arguments, &variables(arguments)?);
-    open_folders(arguments, &mut wasi)?;
+    folders.give(&mut wasi)?;
     let wasi = wasi.inherit_stdio().build();
     let program = Program::load(&engine(Engine::builder())?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
@@ -72,7 +76,8 @@ pub(crate) fn execute(
     let outcome = runtime.block_on(async {
         match log {
             Some(log) if !audit::is_stderr(arguments.audit.as_deref()) => {
-                audit::heed_hangups(log)?;
+                let (folders, own) = (Arc::clone(folders), arguments.audit.clone());
+                audit::heed_hangups(log, move || folders.keep_from(own.as_deref()))?;
             }
             // A terminal that hangs up ends it, as ever.
             Some(_) | None => {}
@@ -202,29 +207,21 @@ pub(crate) fn variables(arguments: &GuestArguments) -> Result<Vec<(String, Strin
     arguments.env.iter().map(variable).collect()
 }
 
-/// Gives a guest its folders.
-pub(crate) fn open_folders(arguments: &GuestArguments, wasi: &mut WasiCtxBuilder) -> Result<()> {
-    for (dir, host, guest) in arguments.folders() {
-        if host.is_empty() || guest.is_empty() {
-            bail!("--dir {dir}: give a folder, or HOST::GUEST");
-        }
-        cache::keep_out(Path::new(host)).with_context(|| format!("--dir {dir}"))?;
-        wasi.preopened_dir(host, guest, FsPerms::ReadWrite)
-            .map_err(with_causes)
-            .with_context(|| format!("--dir {dir}: cannot open {host}"))?;
+/// Opens a guest's folders, where none of them holds what the operator named: the
+/// files of the arguments, and `more`.
+pub(crate) fn folders<'a>(
+    arguments: &'a GuestArguments,
+    more: impl IntoIterator<Item = &'a Path>,
+) -> Result<Folders> {
+    let folders = Folders::open(&arguments.dir)?;
+    folders.keep_from(arguments.held_by().chain(more))?;
+    for socket in &arguments.socket {
+        let endpoint = socket.split_once('=').map_or(&**socket, |(_, grant)| grant);
+        folders
+            .keep_from_socket(endpoint)
+            .with_context(|| format!("--socket {socket}"))?;
     }
-    for file in arguments.held_by() {
-        keep_from(arguments, file)?;
-    }
-    Ok(())
-}
-
-/// Refuses to hand the program a folder in which it could change the file.
-pub(crate) fn keep_from(arguments: &GuestArguments, file: &Path) -> Result<()> {
-    for (dir, host, _) in arguments.folders() {
-        cache::keep_from(Path::new(host), file).with_context(|| format!("--dir {dir}"))?;
-    }
-    Ok(())
+    Ok(folders)
 }
 
 /// The engine with the user's cache of compiled code; without, where they have

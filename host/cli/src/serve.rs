@@ -24,7 +24,6 @@ use crate::exit::Exit;
 use crate::health::Health;
 use crate::metrics::Stage;
 use crate::output;
-use crate::run;
 use house::House;
 pub(crate) use inherited::Inherited;
 use listening::Listening;
@@ -37,10 +36,6 @@ pub(crate) fn serve(arguments: ServeArguments) -> Result<Exit> {
     // Before anything else is opened, and while there is one thread.
     let inherited = Inherited::take()?;
     let executable = Executable::of_this_process();
-    // What it starts anew, and reads anew, is to be what it was.
-    let own = executable.path().into_iter();
-    own.chain([arguments.guest.program.as_path()])
-        .try_for_each(|file| run::keep_from(&arguments.guest, file))?;
     descriptors::raise(&arguments.bounds);
     let health = Health::new();
     let supervisor = Arc::new(Supervisor::new(arguments.drain_timeout, health.clone()));
@@ -78,7 +73,7 @@ async fn operate(
     health: Health,
     supervisor: Arc<Supervisor>,
 ) -> Result<Exit> {
-    let house = Arc::new(House::new(arguments, &mut inherited, &health)?);
+    let house = Arc::new(House::new(arguments, executable, &mut inherited, &health)?);
     let service = house.service()?;
     // From before anybody is told that it serves.
     let mut signals = Signals::new()?;
@@ -86,7 +81,7 @@ async fn operate(
     let server = Server::new(service, house.arguments.bounds.bounds(), house.watch.log());
     // Until it is known that it will serve: who is let in is nobody else's to serve.
     server.hold().await;
-    let listening = Listening::open(&server, &house.arguments.listen, &mut inherited).await;
+    let listening = Listening::open(&server, &house, &mut inherited).await;
     let mut listening = match listening {
         Err(error) => return not_begun(error),
         Ok(listening) => listening,
@@ -105,7 +100,6 @@ async fn operate(
         house: &house,
         server: &server,
         listening: &listening,
-        executable: &executable,
     };
     let (exit, patience, stage) = tokio::select! {
         failure = server.audit_failure() => {
@@ -162,7 +156,6 @@ struct Operator<'a> {
     house: &'a Arc<House>,
     server: &'a Server,
     listening: &'a Listening,
-    executable: &'a Executable,
 }
 
 /// Why it serves no longer.
@@ -196,13 +189,17 @@ impl Operator<'_> {
     async fn restart(&self) -> bool {
         systemd::status("is about to be taken over");
         let patience = self.house.arguments.restart_timeout;
-        let sockets = self.listening.sockets(self.server).await;
+        let executable = &self.house.executable;
+        let sockets = match self.house.check() {
+            Ok(()) => self.listening.sockets(self.server).await,
+            Err(error) => Err(error),
+        };
         let watching = self.house.watch.sockets();
         let sockets = sockets.and_then(|sockets| Ok((sockets, watching?)));
         let successor = match sockets {
             Ok((mut sockets, watching)) => {
                 sockets.extend(watching);
-                self.executable.take_over(sockets, patience).await
+                executable.take_over(sockets, patience).await
             }
             Err(error) => Err(error),
         };

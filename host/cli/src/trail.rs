@@ -11,9 +11,10 @@ const LINKS: usize = 40;
 
 /// The folders that are looked into when a path is opened, those of its links as
 /// well, each without links itself: who can change one of them can have the path
-/// lead elsewhere. It ends where nothing is, or nothing can be looked at.
+/// lead elsewhere. The last is where it leads, as far as that can be looked at, and then
+/// as it goes on.
 pub(crate) fn trail(path: &Path) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
+    let mut places = Vec::new();
     let mut here = match path.is_absolute() {
         true => PathBuf::from("/"),
         false => env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
@@ -25,7 +26,7 @@ pub(crate) fn trail(path: &Path) -> Vec<PathBuf> {
             here.pop();
             continue;
         }
-        folders.push(here.clone());
+        places.push(here.clone());
         let next = here.join(&name);
         let Ok(target) = fs::read_link(&next) else {
             here = next;
@@ -42,7 +43,8 @@ pub(crate) fn trail(path: &Path) -> Vec<PathBuf> {
         through.append(&mut rest);
         rest = through;
     }
-    folders
+    places.push(here);
+    places
 }
 
 fn names(path: &Path) -> VecDeque<OsString> {
@@ -79,6 +81,7 @@ mod tests {
             root.clone(),
             root.join("etc"),
             root.join("etc"),
+            root.join("etc/policy.toml"),
         ];
         let folders: Vec<_> = folders.iter().filter(|f| f.starts_with(&root)).collect();
         assert_eq!(folders, expected.iter().collect::<Vec<_>>());

@@ -2,19 +2,16 @@
 //! standard error. It must not be what a server ends with.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use portcullis::{AccessLog, Log, Policy};
 
 use crate::access_log;
 use crate::arguments::ServeArguments;
-use crate::audit;
 use crate::complaints::{Complaints, say};
 use crate::health::Health;
 use crate::metrics::endpoint::Endpoint;
 use crate::metrics::{Metrics, Stage};
-use crate::run;
 use crate::serve::Inherited;
 
 /// What a successor knows the socket of the metrics by.
@@ -48,13 +45,8 @@ impl Watch {
             None => Complaints::new(),
         };
         tokio::spawn(complaints.clone().count());
-        let own = path.filter(|path| !audit::is_stderr(Some(path)));
-        let address = arguments.metrics.as_ref();
-        let own = own.into_iter().chain(address.and_then(|at| at.as_path()));
-        own.map(Path::to_owned)
-            .try_for_each(|file| run::keep_from(&arguments.guest, &file))?;
         let (mut metrics, mut socket, mut denies) = (None, None, Vec::new());
-        if let Some(address) = address {
+        if let Some(address) = &arguments.metrics {
             let passed = inherited.of_predecessor(METRICS);
             let endpoint = match passed {
                 Some(passed) => Endpoint::take_over(address, passed),

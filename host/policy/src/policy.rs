@@ -245,6 +245,13 @@ impl Policy {
             })
     }
 
+    /// The grants of the policy itself, in order: not those of its ceilings, which
+    /// only bound it.
+    pub fn grants(&self) -> impl Iterator<Item = Grant> {
+        let own = self.own_lines();
+        own.filter_map(|(role, grant)| (role == Role::Allow).then_some(grant))
+    }
+
     /// The grants and denies of all layers, in order.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (Role, Grant)> {
         self.layers().flat_map(Layer::lines)

@@ -121,7 +121,7 @@ pub use portcullis_policy::{
     Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,
     GrantError, Leads, Learner, Lesson, Limits, Lookup, Name, NameError, Origin, Permit, Policy,
     PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Shown, Step,
-    TooComplex, Warning,
+    TooComplex, UnixPaths, Warning,
 };
 pub use program::{Outcome, Program};
 pub use server::{

@@ -3,7 +3,7 @@
 //!
 //! Here is what needs no connection; each kind of handler knows more.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,14 +22,17 @@ type Order = (&'static str, fn(&str) -> io::Result<String>);
 
 const ORDERS: &[Order] = &[
     ("call", call),
+    ("cat", cat),
     ("connect", connect),
     ("exit", exit),
     ("fail", fail),
     ("files", files),
     ("hang", hang),
     ("hog", hog),
+    ("link", link),
     ("listen", listen),
     ("loop", loop_for_ever),
+    ("move", move_file),
     ("open", open),
     ("overflow", overflow),
     ("panic", panic),
@@ -44,6 +47,7 @@ const ORDERS: &[Order] = &[
     ("state", state),
     ("surroundings", surroundings),
     ("trap", trap),
+    ("write", write),
 ];
 
 /// How many this instance has been called for.
@@ -165,6 +169,39 @@ fn files(path: &str) -> io::Result<String> {
         files.push(file);
     }
     hang("")
+}
+
+/// What is in a file.
+fn cat(path: &str) -> io::Result<String> {
+    Ok(fs::read_to_string(path).unwrap_or_else(|error| error.to_string()))
+}
+
+/// A text into a file: its path, and the text.
+fn write(argument: &str) -> io::Result<String> {
+    let (path, text) = parse(argument);
+    Ok(outcome(fs::write(path, text)))
+}
+
+/// A file or a folder by another name: the old and the new one.
+fn move_file(argument: &str) -> io::Result<String> {
+    let (from, to) = parse(argument);
+    Ok(outcome(fs::rename(from, to)))
+}
+
+/// A symbolic link in the first folder, in the place of what has its name there: where
+/// it leads, and its name.
+fn link(argument: &str) -> io::Result<String> {
+    let (target, name) = parse(argument);
+    let folders = wasip2::filesystem::preopens::get_directories();
+    let Some((folder, _)) = folders.first() else {
+        return Err(invalid("there is no folder"));
+    };
+    // Where there is nothing it need not be out of the way.
+    let _ = folder.rename_at(name, folder, &format!("{name}.old"));
+    Ok(match folder.symlink_at(target, name) {
+        Ok(()) => "ok".into(),
+        Err(error) => format!("{error:?}"),
+    })
 }
 
 fn names_of_preopens(_: &str) -> io::Result<String> {

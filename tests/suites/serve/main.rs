@@ -26,7 +26,7 @@ use house::serve;
 
 /// The orders that the suite gives, and that of the command, each as it is written
 /// there.
-const SUITE: [&str; 11] = [
+const SUITE: [&str; 12] = [
     include_str!("bounds.rs"),
     include_str!("datagrams.rs"),
     include_str!("drain.rs"),
@@ -36,6 +36,7 @@ const SUITE: [&str; 11] = [
     include_str!("replace.rs"),
     include_str!("resources.rs"),
     include_str!("reuse.rs"),
+    include_str!("../../../host/cli/tests/serve/folders.rs"),
     include_str!("../../../host/cli/tests/serve/output.rs"),
     include_str!("../../../host/cli/tests/serve/resources.rs"),
 ];

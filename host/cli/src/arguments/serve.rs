@@ -1,7 +1,7 @@
 //! The command line of `portcullis serve`.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -80,6 +80,21 @@ pub(crate) struct ServeArguments {
     /// What each instance and all of them may take.
     #[command(flatten)]
     pub(crate) bounds: BoundArguments,
+}
+
+impl ServeArguments {
+    /// The files by which instances are held or watched, and the handler, which is read
+    /// anew.
+    pub(crate) fn held_by(&self) -> impl Iterator<Item = &Path> {
+        let metrics = self.metrics.as_ref();
+        let access_log = self.access_log.as_deref();
+        let own = access_log.filter(|file| *file != Path::new("-"));
+        let own = own.into_iter().chain(metrics.and_then(|at| at.as_path()));
+        self.guest
+            .held_by()
+            .chain([self.guest.program.as_path()])
+            .chain(own)
+    }
 }
 
 /// What `--socket` is for a handler.

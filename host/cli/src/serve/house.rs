@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use portcullis::wasmtime_wasi::WasiCtx;
 use portcullis::{AuditLog, Engine, Handler, Service, wasmtime};
 
 use super::inherited::Inherited;
+use super::restart::Executable;
 use crate::arguments::ServeArguments;
 use crate::audit;
+use crate::folders::Folders;
 use crate::health::Health;
 use crate::output::{self, STDERR, STDOUT};
 use crate::report::Report;
@@ -20,6 +21,8 @@ pub(crate) struct House {
     pub(crate) arguments: Arc<ServeArguments>,
     pub(crate) log: Option<AuditLog>,
     pub(crate) watch: Watch,
+    pub(crate) folders: Arc<Folders>,
+    pub(crate) executable: Executable,
     engine: Engine,
     report: Option<Report>,
 }
@@ -27,9 +30,12 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new(
         arguments: ServeArguments,
+        executable: Executable,
         inherited: &mut Inherited,
         health: &Health,
     ) -> Result<Self> {
+        let own = arguments.held_by().chain(executable.path());
+        let folders = Arc::new(run::folders(&arguments.guest, own)?);
         let path = arguments.guest.audit.as_deref();
         let log = audit::open(path)?;
         // People and programs do not read the same stream.
@@ -43,14 +49,24 @@ impl House {
             log,
             report,
             watch: Watch::open(&arguments, inherited, health)?,
+            folders,
+            executable,
             arguments: Arc::new(arguments),
         })
+    }
+
+    /// Refuses to go on where instances could change what is opened by its path: before
+    /// any of it is opened anew.
+    pub(crate) fn check(&self) -> Result<()> {
+        let own = self.arguments.held_by().chain(self.executable.path());
+        self.folders.keep_from(own)
     }
 
     /// Reads the policy and the handler.
     pub(crate) fn service(&self) -> Result<Service> {
         let guest = &self.arguments.guest;
-        let policy = self.watch.guard(run::policy(&guest.policy)?)?;
+        let policy = self.folders.guard(&run::policy(&guest.policy)?)?;
+        let policy = self.watch.guard(policy)?;
         let handler = Handler::load(&self.engine, &guest.program)?;
         let network = run::network(guest.resolver)
             .with_policy(policy)
@@ -74,23 +90,21 @@ impl House {
     fn with_wasi(&self, service: Service) -> Result<Service> {
         let guest = &self.arguments.guest;
         let variables = run::variables(guest)?;
-        // What cannot be given is said now, and not to a peer.
-        run::open_folders(guest, &mut WasiCtx::builder())?;
         let arguments = Arc::clone(&self.arguments);
         let surroundings = move || {
             let mut wasi = run::surroundings(&arguments.guest, &variables);
             wasi.stdout(STDOUT.clone()).stderr(STDERR.clone());
             wasi
         };
-        if guest.dir.is_empty() {
+        if self.folders.is_empty() {
             return Ok(service.with_wasi(move || surroundings().build()));
         }
-        let arguments = Arc::clone(&self.arguments);
-        // A folder may have gone since.
+        let folders = Arc::clone(&self.folders);
+        // There may be no descriptor left.
         Ok(service.try_with_wasi(move || {
             let mut wasi = surroundings();
-            let opened = run::open_folders(&arguments.guest, &mut wasi);
-            opened.map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
+            let given = folders.give(&mut wasi);
+            given.map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
             Ok(wasi.build())
         }))
     }

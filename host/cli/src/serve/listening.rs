@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use portcullis::{Server, SocketAddress, listens_at};
 
 use super::entries::Entries;
+use super::house::House;
 use super::inherited::Inherited;
 use super::obstacle;
 use crate::complaints::say;
@@ -36,16 +37,18 @@ impl Listening {
     /// Has a server listen where it is said.
     pub(crate) async fn open(
         server: &Server,
-        listen: &[String],
+        house: &House,
         inherited: &mut Inherited,
     ) -> Result<Self> {
         let (mut places, mut entries) = (Vec::new(), Entries::default());
-        for (index, text) in listen.iter().enumerate() {
+        for (index, text) in house.arguments.listen.iter().enumerate() {
             let context = || format!("--listen {text}");
             let place = Place::parse(text).with_context(context)?;
             let descriptors = place.descriptors(index, inherited).with_context(context)?;
             let from = match place {
                 Place::Endpoint(endpoint) if descriptors.is_empty() => {
+                    let apart = house.folders.keep_from_socket(endpoint);
+                    apart.with_context(context)?;
                     let address = server.listen(endpoint).await;
                     let address = address.map_err(|error| obstacle::told(endpoint, error));
                     let address = address.with_context(context)?;
@@ -64,6 +67,8 @@ impl Listening {
                         format!("{grant} {from}").trim_end().to_owned()
                     }
                 };
+                let apart = house.folders.keep_from_socket(&endpoint);
+                apart.with_context(context)?;
                 let address = server.listen_from(&endpoint, descriptor).await;
                 let address = address.with_context(context)?;
                 if let Place::Endpoint(_) = place {

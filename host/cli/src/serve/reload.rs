@@ -9,15 +9,17 @@ use super::listening::Listening;
 use super::systemd;
 use crate::complaints::{say, say_error};
 
-/// Opens the audit log anew, for whoever has renamed it, and serves with what it
-/// reads anew; else says why not, and all is as it was.
+/// Opens the logs anew, and serves with what it reads anew; else says why not, and all is
+/// as it was.
 pub(crate) async fn reload(house: &Arc<House>, server: &Server, listening: &Listening) {
     systemd::reloading();
-    if let Some(Err(error)) = house.log.as_ref().map(AuditLog::reopen) {
-        say(&format!("the audit log goes on where it was: {error}"));
-    }
-    house.watch.reopen();
-    let replaced = replace(house, server).await;
+    let replaced = match house.check() {
+        Ok(()) => {
+            reopen(house);
+            replace(house, server).await
+        }
+        Err(error) => Err(error),
+    };
     house.watch.reloaded(replaced.is_ok());
     match replaced {
         Ok(()) => say("serves with what it read anew"),
@@ -27,6 +29,14 @@ pub(crate) async fn reload(house: &Arc<House>, server: &Server, listening: &List
         }
     }
     systemd::ready(&listening.to_string());
+}
+
+/// Opens the logs anew, for whoever has renamed them.
+fn reopen(house: &House) {
+    if let Some(Err(error)) = house.log.as_ref().map(AuditLog::reopen) {
+        say(&format!("the audit log goes on where it was: {error}"));
+    }
+    house.watch.reopen();
 }
 
 async fn replace(house: &Arc<House>, server: &Server) -> anyhow::Result<()> {

@@ -65,7 +65,7 @@ server.serve_forever()
 fn client(folder: &Path, server: &Server) -> Example {
     Example::named("https-client", "https/client.toml")
         .policy_with(":8443", &format!(":{}", server.port))
-        .dir(folder, "certificates")
+        .dir(folder, "/certificates")
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod audit;
 mod drain;
+mod folders;
 mod launch;
 mod output;
 mod reload;

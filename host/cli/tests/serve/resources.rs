@@ -90,22 +90,6 @@ fn an_instance_does_not_take_all_descriptors_by_opening_files() {
 }
 
 #[test]
-fn an_instance_that_cannot_have_its_folder_does_not_begin() {
-    let parent = TempDir::new().unwrap();
-    let folder = parent.path().join("folder");
-    fs::create_dir(&folder).unwrap();
-    let dir = format!("{}::/folder", shown(&folder));
-    let (mut server, address) = orders(&["--dir", &dir]);
-    assert!(obeyed(address, "surroundings").ends_with("folders [\"/folder\"]"));
-    fs::remove_dir(&folder).unwrap();
-    drop(visitor(address));
-    let why = server.says("not-begun: ");
-    assert!(why.starts_with(&format!("--dir {dir}: ")), "{why}");
-    fs::create_dir(&folder).unwrap();
-    assert_eq!(obeyed(address, "state"), "1");
-}
-
-#[test]
 fn instances_do_not_read_what_the_server_is_given_to_read() {
     let mut command = serve(["--listen", "tcp://127.0.0.1:0"]);
     command.arg(guest("handler-faults"));
