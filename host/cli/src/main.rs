@@ -9,6 +9,7 @@ mod audit;
 mod cache;
 mod compile;
 mod complaints;
+mod entry;
 mod exit;
 mod folders;
 mod health;

@@ -10,11 +10,10 @@
 )]
 
 use std::convert::Infallible;
-use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -32,6 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::{Metrics, MetricsAddress, Stage};
+use crate::entry::Entry;
 use crate::health::Health;
 
 /// How many visitors there may be at once. The others wait.
@@ -180,18 +180,32 @@ impl Endpoint {
 
 /// Binds to a path, also where a process that has ended left its socket there.
 fn bind(path: &Path) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_deserted(path) => {
-            fs::remove_file(path)?;
+    let error = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
+        bound => return bound,
+    };
+    match Entry::at(path) {
+        Some(entry) if is_deserted(&entry) => {
+            entry.remove()?;
             UnixListener::bind(path)
         }
-        bound => bound,
+        Some(_) => Err(told(&error, "another process has the socket that is there")),
+        None => Err(told(&error, "what is there is no socket, and stays")),
     }
 }
 
-fn is_deserted(path: &Path) -> bool {
-    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    UnixStream::connect(path).is_err_and(refused)
+/// Whether no process has the socket any more. Then none ever will: to bind is to make
+/// another.
+fn is_deserted(entry: &Entry) -> bool {
+    // The kernel tells a datagram socket that it is of another type than one that is
+    // bound and does not listen yet, which would refuse a connection. The other hears
+    // nothing of it.
+    let asked = UnixDatagram::unbound().and_then(|one| one.connect(entry.through_the_handle()));
+    asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn told(error: &io::Error, why: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("{error}: {why}"))
 }
 
 async fn let_in<V>(

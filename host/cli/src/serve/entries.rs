@@ -2,65 +2,78 @@
 //! They are gone when nobody listens there any more, so that it can be started again.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::Path;
 
 use portcullis::{SocketAddress, UnixAddress};
 
+use crate::entry::Entry;
+
 /// Removed when this is dropped, those that are this process's.
 #[derive(Debug, Default)]
-pub(crate) struct Entries(Vec<Entry>);
+pub(crate) struct Entries(Vec<Noted>);
 
 #[derive(Debug)]
-struct Entry {
-    path: PathBuf,
-    /// By which it is told from what others put in its place.
-    identity: (u64, u64),
+struct Noted {
+    entry: Entry,
+    /// Which `--listen` it is for.
+    index: usize,
     /// Else another process listens there as well.
     is_own: bool,
 }
 
 impl Entries {
-    /// Notes where a socket is that this process has made, or that is handed over to
-    /// it.
-    pub(crate) fn note(&mut self, address: &SocketAddress, is_own: bool) {
-        let SocketAddress::Unix(UnixAddress::Path(path)) = address else {
-            return;
-        };
-        let path = PathBuf::from(OsStr::from_bytes(path));
+    /// Notes where a socket is that this process has made.
+    pub(crate) fn note(&mut self, index: usize, address: &SocketAddress) {
         // Where it is gone already there is nothing to remove.
-        if let Some(identity) = identity(&path) {
-            self.0.push(Entry {
-                path,
-                identity,
-                is_own,
-            });
-        }
+        let entry = path(address).and_then(Entry::at);
+        self.0.extend(entry.map(|entry| Noted {
+            entry,
+            index,
+            is_own: true,
+        }));
+    }
+
+    /// Notes where a socket is that another process has made and hands over, by what
+    /// that holds of it.
+    pub(crate) fn take_over(&mut self, index: usize, address: &SocketAddress, held: OwnedFd) {
+        let entry = path(address).and_then(|path| Entry::held(path, held));
+        self.0.extend(entry.map(|entry| Noted {
+            entry,
+            index,
+            is_own: false,
+        }));
     }
 
     /// All are this process's from now on, or another's.
     pub(crate) fn belong(&mut self, to_this_process: bool) {
-        for entry in &mut self.0 {
-            entry.is_own = to_this_process;
+        for noted in &mut self.0 {
+            noted.is_own = to_this_process;
         }
+    }
+
+    /// What is held of each, for a process that is to take over, with which `--listen` it
+    /// is for.
+    pub(crate) fn held(&self) -> io::Result<Vec<(usize, OwnedFd)>> {
+        let held = |noted: &Noted| Ok((noted.index, noted.entry.as_fd().try_clone_to_owned()?));
+        self.0.iter().map(held).collect()
     }
 }
 
 impl Drop for Entries {
     fn drop(&mut self) {
-        for entry in self.0.iter().filter(|entry| entry.is_own) {
-            if identity(&entry.path) == Some(entry.identity) {
-                // Where this fails, whoever starts it again is told.
-                let _ = fs::remove_file(&entry.path);
-            }
+        for noted in self.0.iter().filter(|noted| noted.is_own) {
+            // Where this fails, whoever starts it again is told.
+            let _ = noted.entry.remove();
         }
     }
 }
 
-fn identity(path: &PathBuf) -> Option<(u64, u64)> {
-    let about = fs::symlink_metadata(path).ok()?;
-    let is_socket = about.file_type().is_socket();
-    is_socket.then(|| (about.dev(), about.ino()))
+fn path(address: &SocketAddress) -> Option<&Path> {
+    match address {
+        SocketAddress::Unix(UnixAddress::Path(path)) => Some(Path::new(OsStr::from_bytes(path))),
+        SocketAddress::Inet(_) | SocketAddress::Unix(_) => None,
+    }
 }

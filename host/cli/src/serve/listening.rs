@@ -52,7 +52,7 @@ impl Listening {
                     let address = server.listen(endpoint).await;
                     let address = address.map_err(|error| obstacle::told(endpoint, error));
                     let address = address.with_context(context)?;
-                    entries.note(&address, true);
+                    entries.note(index, &address);
                     places.push((index, located(endpoint, &address)));
                     continue;
                 }
@@ -71,8 +71,8 @@ impl Listening {
                 apart.with_context(context)?;
                 let address = server.listen_from(&endpoint, descriptor).await;
                 let address = address.with_context(context)?;
-                if let Place::Endpoint(_) = place {
-                    entries.note(&address, false);
+                if let Some(held) = inherited.of_predecessor(&entry(index)) {
+                    entries.take_over(index, &address, held);
                 }
                 places.push((index, located(&endpoint, &address)));
             }
@@ -93,11 +93,14 @@ impl Listening {
         self.entries = Entries::default();
     }
 
-    /// The sockets, each with the name by which a successor finds it.
+    /// The sockets, and what is held of their paths, each with the name by which a
+    /// successor finds it.
     pub(crate) async fn sockets(&self, server: &Server) -> Result<Vec<(String, OwnedFd)>> {
         let descriptors = server.descriptors().await?;
         let names = self.places.iter().map(|(index, _)| name(*index));
-        Ok(names.zip(descriptors).collect())
+        let entries = self.entries.held()?.into_iter();
+        let entries = entries.map(|(index, held)| (entry(index), held));
+        Ok(names.zip(descriptors).chain(entries).collect())
     }
 }
 
@@ -118,6 +121,12 @@ fn located(endpoint: &str, address: &SocketAddress) -> String {
 /// What a successor knows the sockets of a `--listen` by.
 fn name(index: usize) -> String {
     format!("listen={index}")
+}
+
+/// What a successor knows by what is held of the path of a `--listen`, which tells it
+/// from what others have put there.
+fn entry(index: usize) -> String {
+    format!("entry={index}")
 }
 
 /// Where it serves, for people.
@@ -149,8 +158,9 @@ impl<'a> Place<'a> {
             return Ok(Self::Endpoint(text));
         };
         match number.parse() {
-            Ok(number @ 3..) => Ok(Self::Numbered { number, from }),
-            Ok(_) => bail!("0, 1 and 2 are the standard streams"),
+            Ok(number @ (0 | 3..)) => Ok(Self::Numbered { number, from }),
+            Ok(1 | 2) => bail!("1 and 2 are standard output and standard error"),
+            Ok(_) => bail!("there are no such numbers"),
             Err(_) => bail!("give the number of a descriptor, as in `fd:3`"),
         }
     }
@@ -168,14 +178,11 @@ impl<'a> Place<'a> {
                     None => inherited.all(),
                 };
                 if passed.is_empty() {
-                    bail!("no such socket was passed (LISTEN_FDS, LISTEN_FDNAMES)");
+                    bail!(inherited.want(*name));
                 }
                 Ok(passed)
             }
-            Self::Numbered { number, .. } => match inherited.numbered(*number) {
-                Some(descriptor) => Ok(vec![descriptor]),
-                None => bail!("there is no such descriptor, or it was passed by name"),
-            },
+            Self::Numbered { number, .. } => Ok(vec![inherited.numbered(*number)?]),
         }
     }
 }

@@ -199,3 +199,33 @@ fn a_unix_socket_is_gone_where_the_server_could_not_begin() {
     assert_eq!(server.end().code(), Some(2));
     assert!(!path.exists(), "{}", server.said());
 }
+
+/// A component that takes seconds to compile.
+fn large() -> Vec<u8> {
+    let step = "i64.const 3 i64.mul local.get 0 i64.xor local.get 0 i64.add ".repeat(100);
+    let function = format!("(func (param i64) (result i64) local.get 0 {step})");
+    let module = function.repeat(3000);
+    wat::parse_str(format!("(component (core module {module}))")).unwrap()
+}
+
+#[test]
+fn a_signal_to_end_does_not_wait_for_what_is_compiled() {
+    let folder = TempDir::new().unwrap();
+    let handler = folder.path().join("large.wasm");
+    fs::write(&handler, large()).unwrap();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut command = serve(["--listen", "tcp://127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+        command
+            .env("XDG_CACHE_HOME", folder.path())
+            .arg("--no-pool")
+            .arg(&handler);
+        let mut server = Server::start(command);
+        server.says("metrics at ");
+        server.signal(signal);
+        let status = server.end();
+        let said = server.said();
+        // Else it would say by then that it is no handler.
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert!(!said.contains("error"), "{said}");
+    }
+}

@@ -3,7 +3,8 @@
 launch.py [KIND=NAME…] -- PROGRAM ARGUMENT…
 
 With PASS=number in the environment the sockets are passed by their numbers alone,
-with PASS=stranger for another process.
+with PASS=stranger for another process, with PASS=nameless without names, and with
+PASS=count with a count that is none.
 """
 
 import os
@@ -86,6 +87,8 @@ for index, number in enumerate(high):
 if os.environ.get("PASS") != "number":
     stranger = os.environ.get("PASS") == "stranger"
     os.environ["LISTEN_PID"] = "1" if stranger else str(os.getpid())
-    os.environ["LISTEN_FDS"] = str(len(named))
-    os.environ["LISTEN_FDNAMES"] = ":".join(name for _, name in named)
+    count = os.environ.get("PASS") == "count"
+    os.environ["LISTEN_FDS"] = "x" if count else str(len(named))
+    if os.environ.get("PASS") != "nameless":
+        os.environ["LISTEN_FDNAMES"] = ":".join(name for _, name in named)
 os.execv(program[0], program)

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -145,6 +145,30 @@ fn a_unix_socket_stays_where_the_successor_cannot_begin() {
     assert_eq!(answer(visitor), "1");
     server.finish();
     assert!(!path.exists());
+}
+
+/// Another was put there before the hand-over, and stays after both have ended.
+#[test]
+fn a_path_that_others_took_stays_theirs_through_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.sock");
+    let mut command = serve(["--listen", &format!("unix:{}", shown(&path))]);
+    command
+        .args(["--listen", "tcp://127.0.0.1:0"])
+        .arg(guest("handler-faults"));
+    let mut server = Server::start(command);
+    server.says("listens at ");
+    let address = server.address();
+    fs::remove_file(&path).unwrap();
+    let theirs = UnixListener::bind(&path).unwrap();
+    let successor = server.hand_over();
+    assert!(server.end().success());
+    assert_eq!(obeyed(address, "state"), "1");
+    send(successor, Signal::TERM);
+    let _ = server.said();
+    assert!(path.exists(), "it is whose who made it");
+    UnixStream::connect(&path).unwrap();
+    theirs.accept().unwrap();
 }
 
 #[test]

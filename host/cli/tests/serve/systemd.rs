@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
+use std::time::Instant;
 
 use portcullis_tests::PATIENCE;
 use rustix::process::Signal;
@@ -135,26 +137,75 @@ fn a_raw_socket_is_refused() {
 
 #[test]
 fn sockets_that_are_not_there_are_refused() {
-    let nothing = "no such socket was passed";
-    check_refused(&["tcp=web"], "", &["--listen", "systemd:app"], nothing);
-    check_refused(&[], "", &["--listen", "systemd"], nothing);
-    // They were passed to somebody else.
-    check_refused(&["tcp=web"], "stranger", &["--listen", "systemd"], nothing);
-    let unknown = "there is no such descriptor";
-    check_refused(&["tcp="], "number", &["--listen", "fd:4"], unknown);
-    check_refused(&["tcp=web"], "", &["--listen", "fd:3"], unknown);
-    check_refused(
-        &["tcp="],
-        "number",
-        &["--listen", "fd:0"],
-        "standard streams",
-    );
-    check_refused(&["tcp="], "number", &["--listen", "fd:x"], "as in `fd:3`");
-    check_refused(
-        &["tcp="],
-        "number",
-        &["--listen", "fd:-1"],
-        "standard streams",
+    let all = ["--listen", "systemd"];
+    let app = ["--listen", "systemd:app"];
+    let names = "no socket was passed as `app` (LISTEN_FDNAMES), but as `web`, `db`";
+    check_refused(&["tcp=web", "tcp=db"], "", &app, names);
+    let nameless = "the sockets that were passed have no names (LISTEN_FDNAMES)";
+    check_refused(&["tcp=web"], "nameless", &app, nameless);
+    check_refused(&["tcp="], "", &app, nameless);
+    check_refused(&[], "", &all, "nothing was passed: LISTEN_FDS is 0");
+    let nothing = "nothing was passed: LISTEN_FDS is not set";
+    check_refused(&[], "number", &all, nothing);
+    // As a shell that does not `exec` it.
+    let stranger = "is for the process 1 (LISTEN_PID), and this one is";
+    check_refused(&["tcp=web"], "stranger", &all, stranger);
+    let count = "LISTEN_FDS says how many were passed, and `x` is no number";
+    check_refused(&["tcp=web"], "count", &all, count);
+    let twice = ["--listen", "systemd:web", "--listen", "systemd:web"];
+    let taken = "an earlier --listen takes what was passed as `web`";
+    check_refused(&["tcp=web"], "", &twice, taken);
+    let twice = ["--listen", "systemd", "--listen", "systemd"];
+    let taken = "earlier ones take all that was passed: `web`";
+    check_refused(&["tcp=web"], "", &twice, taken);
+    let number = |number| ["--listen", number];
+    let open = "it is not open; open are 3";
+    check_refused(&["tcp="], "number", &number("fd:4"), open);
+    let named = "it was passed as `web`: `--listen systemd:web` takes it";
+    check_refused(&["tcp=web"], "", &number("fd:3"), named);
+    let nameless = "it was passed (LISTEN_FDS): `--listen systemd` takes it";
+    check_refused(&["tcp="], "", &number("fd:3"), nameless);
+    check_refused(&["tcp="], "number", &number("fd:0"), "it is no socket");
+    check_refused(&["tcp="], "number", &number("fd:2"), "standard error");
+    check_refused(&["tcp="], "number", &number("fd:x"), "as in `fd:3`");
+    check_refused(&["tcp="], "number", &number("fd:-1"), "no such numbers");
+}
+
+/// As with `StandardInput=socket`.
+#[test]
+fn a_socket_is_taken_that_is_standard_input() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut command = serve(["--listen", "fd:0 from loopback"]);
+    command.arg(guest("handler-faults"));
+    let mut server = Server::start_with(command, OwnedFd::from(listener).into());
+    assert_eq!(server.address(), address);
+    assert_eq!(obeyed(address, "state"), "1");
+    assert_eq!(obeyed(address, "read"), "0 bytes");
+    let successor = server.hand_over();
+    assert!(server.end().success());
+    let early = echoing(address);
+    crate::server::send(successor, Signal::TERM);
+    // It is open nowhere else.
+    let end = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < end, "it is still listened at");
+    }
+    drop(early);
+    let _ = server.said();
+}
+
+#[test]
+fn a_socket_that_is_standard_input_is_told_of() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = serve(["--listen", "systemd"]);
+    command.arg(guest("handler-faults"));
+    let mut server = Server::start_with(command, OwnedFd::from(listener).into());
+    assert_eq!(server.end().code(), Some(2));
+    let said = server.said();
+    assert!(
+        said.contains("which is taken with `--listen fd:0`"),
+        "{said}"
     );
 }
 

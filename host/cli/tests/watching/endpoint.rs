@@ -1,12 +1,15 @@
 //! The address of the metrics: what is answered there, when, and for how long.
 
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use portcullis_tests::{component, visit};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 use tempfile::TempDir;
 
 use crate::figures::Figures;
@@ -177,6 +180,53 @@ fn metrics_may_be_at_a_unix_socket() {
         assert!(twice.contains("Address already in use"), "{twice}");
         server.end();
     }
+}
+
+/// Whatever it is, it stays.
+#[test]
+fn what_is_in_the_way_of_the_metrics_stays() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("file"), "kept").unwrap();
+    symlink("file", path("link")).unwrap();
+    symlink("nowhere", path("dangling")).unwrap();
+    fs::create_dir(path("folder")).unwrap();
+    let fifo = Command::new("mkfifo").arg(path("fifo")).status();
+    assert!(fifo.unwrap().success());
+    let (unix, stream) = (AddressFamily::UNIX, SocketType::STREAM);
+    let bound = socket_with(unix, stream, SocketFlags::CLOEXEC, None).unwrap();
+    let address = SocketAddrUnix::new(path("bound")).unwrap();
+    bind(&bound, &address).unwrap();
+    let _datagrams = UnixDatagram::bind(path("datagrams")).unwrap();
+    let socket = "another process has the socket";
+    let other = "is no socket, and stays";
+    for (name, why) in [
+        ("file", other),
+        ("link", other),
+        ("dangling", other),
+        ("folder", other),
+        ("fifo", other),
+        ("bound", socket),
+        ("datagrams", socket),
+    ] {
+        let about = fs::symlink_metadata(path(name)).unwrap();
+        let address = format!("unix:{}", path(name).display());
+        let error = serve(&["--listen", "tcp://127.0.0.1:0", "--metrics", &address]);
+        let after = fs::symlink_metadata(path(name));
+        assert_eq!(after.ok().map(|now| now.ino()), Some(about.ino()), "{name}");
+        assert!(error.contains("Address already in use"), "{name}: {error}");
+        assert!(error.contains(why), "{name}: {error}");
+    }
+    // Once it ends, nobody has it: nor what another test starts at this moment.
+    drop(bound);
+    let asked = || UnixDatagram::unbound().unwrap().connect(path("bound"));
+    let refused = |error: Error| error.kind() == ErrorKind::ConnectionRefused;
+    until(|| asked().is_err_and(refused).then_some(()));
+    let address = format!("unix:{}", path("bound").display());
+    let listen = ["--listen", "tcp://127.0.0.1:0", "--metrics", &address];
+    let mut server = Server::start("handler-faults", &listen);
+    server.hears(&format!("portcullis: metrics at {address}"), 1);
+    server.end();
 }
 
 #[test]
