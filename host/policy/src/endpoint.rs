@@ -79,7 +79,11 @@ impl Endpoint {
         let (host, within) = match &self.name {
             Some(name) if !ip.is_unspecified() => {
                 let names = NamePattern::Exact(name.clone());
-                let bounds = (!names.home().covers(&ip.into())).then(|| Ranges::from(bounds(ip)));
+                let is_home = match verb {
+                    Verb::Connect => names.home().covers(&ip.into()),
+                    Verb::Bind | Verb::Join | Verb::Listen => names.home().spans(&ip.into()),
+                };
+                let bounds = (!is_home).then(|| Ranges::from(bounds(ip)));
                 (HostPattern::Names(names), bounds)
             }
             Some(_) | None => (HostPattern::Addresses(ip.into()), None),

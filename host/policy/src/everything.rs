@@ -15,17 +15,21 @@ use crate::{Grant, Group, Protocol, UnixKind};
 
 pub(crate) fn everything() -> Vec<Grant> {
     let all = || HostPattern::Names(NamePattern::Any);
-    let any = || HostPattern::Addresses(Range::Group(Group::Any));
+    let multicast = HostPattern::Addresses(Range::Group(Group::Multicast));
     let hosts = [
         (Verb::Bind, all()),
         (Verb::Listen, all()),
         (Verb::Connect, all()),
-        (Verb::Connect, any()),
     ];
-    let sockets = hosts.into_iter().flat_map(|(verb, host)| {
+    // In numbers, since no word holds metadata and what carries it.
+    let networks = Group::Any.networks().iter();
+    let numbers = networks.map(|network| {
+        let all = HostPattern::Addresses(Range::Network(*network));
+        (Verb::Connect, all)
+    });
+    let sockets = hosts.into_iter().chain(numbers).flat_map(|(verb, host)| {
         [Protocol::Tcp, Protocol::Udp].map(|protocol| socket(verb, protocol, host.clone()))
     });
-    let multicast = HostPattern::Addresses(Range::Group(Group::Multicast));
     let unix = [Verb::Bind, Verb::Listen, Verb::Connect]
         .into_iter()
         .flat_map(|verb| {

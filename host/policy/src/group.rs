@@ -7,18 +7,23 @@ use std::sync::LazyLock;
 
 use ipnet::IpNet;
 
+use crate::embedded::embedded;
+
 /// A group of addresses that grants call by a word.
 ///
 /// The ranges follow the IANA IPv4 and IPv6 Special-Purpose Address Registries
-/// (RFC 6890 and its successors).
+/// (RFC 6890 and its successors). As the destination of a grant no group but
+/// [`Metadata`](Self::Metadata) holds what is in that.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Group {
     /// Every address.
     Any,
-    /// `169.254.0.0/16` (RFC 3927; cloud metadata lives here) and `fe80::/10`.
+    /// `169.254.0.0/16` (RFC 3927) and `fe80::/10`.
     LinkLocal,
     /// `127.0.0.0/8` and `::1`.
     Loopback,
+    /// Where clouds serve the credentials and the set-up of a machine.
+    Metadata,
     /// `224.0.0.0/4` and `ff00::/8`.
     Multicast,
     /// RFC 1918 and unique local addresses (`fc00::/7`, RFC 4193).
@@ -35,6 +40,7 @@ impl Group {
         [
             Self::LinkLocal,
             Self::Loopback,
+            Self::Metadata,
             Self::Multicast,
             Self::Private,
             Self::Public,
@@ -43,10 +49,11 @@ impl Group {
         .find(|group| group.covers(&address.into()))
     }
 
-    pub(crate) const KEYWORDS: [&str; 6] = [
+    pub(crate) const KEYWORDS: [&str; 7] = [
         "any",
         "link-local",
         "loopback",
+        "metadata",
         "multicast",
         "private",
         "public",
@@ -57,6 +64,7 @@ impl Group {
             "any" => Some(Self::Any),
             "link-local" => Some(Self::LinkLocal),
             "loopback" => Some(Self::Loopback),
+            "metadata" => Some(Self::Metadata),
             "multicast" => Some(Self::Multicast),
             "private" => Some(Self::Private),
             "public" => Some(Self::Public),
@@ -71,31 +79,53 @@ impl Group {
             Self::Any => &ANY,
             Self::LinkLocal => &LINK_LOCAL,
             Self::Loopback => &LOOPBACK,
+            Self::Metadata => &METADATA,
             Self::Multicast => &MULTICAST,
             Self::Private => &PRIVATE,
             Self::Public => &[],
         }
     }
 
-    /// The networks that make up the group, and those that it leaves out of them.
+    /// The networks that make up the group, and those that it leaves out of them,
+    /// whatever clouds serve in it.
     pub(crate) fn parts(self) -> (&'static [IpNet], &'static [IpNet]) {
         match self {
             Self::Public => (&UNICAST, &SPECIAL),
-            Self::Any | Self::LinkLocal | Self::Loopback | Self::Multicast | Self::Private => {
-                (self.networks(), &[])
-            }
+            Self::Any
+            | Self::LinkLocal
+            | Self::Loopback
+            | Self::Metadata
+            | Self::Multicast
+            | Self::Private => (self.networks(), &[]),
         }
     }
 
-    /// Whether all of `network` lies in the group.
+    /// Whether all of `network` lies in the group, as the destinations of a grant.
     pub(crate) fn covers(self, network: &IpNet) -> bool {
+        self.spans(network) && (self == Self::Metadata || !meets_metadata(network))
+    }
+
+    /// The same where all counts that lies there: in a deny, and for addresses of
+    /// this machine and of peers.
+    pub(crate) fn spans(self, network: &IpNet) -> bool {
         match self {
             Self::Public => is_public(network),
-            Self::Any | Self::LinkLocal | Self::Loopback | Self::Multicast | Self::Private => {
-                self.networks().iter().any(|own| own.contains(network))
-            }
+            Self::Any
+            | Self::LinkLocal
+            | Self::Loopback
+            | Self::Metadata
+            | Self::Multicast
+            | Self::Private => self.networks().iter().any(|own| own.contains(network)),
         }
     }
+}
+
+/// Whether any of the network is metadata, or leads there through a translator or a
+/// tunnel.
+pub(crate) fn meets_metadata(network: &IpNet) -> bool {
+    let is_met = |network: &IpNet| METADATA.iter().any(|own| network.contains(own));
+    let is_one = network.prefix_len() == network.max_prefix_len();
+    is_met(network) || is_one && embedded(network.addr()).any(|v4| is_met(&IpAddr::V4(v4).into()))
 }
 
 impl fmt::Display for Group {
@@ -104,6 +134,7 @@ impl fmt::Display for Group {
             Self::Any => "any",
             Self::LinkLocal => "link-local",
             Self::Loopback => "loopback",
+            Self::Metadata => "metadata",
             Self::Multicast => "multicast",
             Self::Private => "private",
             Self::Public => "public",
@@ -168,6 +199,26 @@ static LOOPBACK: [IpNet; 2] = [
     IpNet::new_assert(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
 ];
 
+/// Each as its cloud documents it; `docs/policy.md` says where.
+static METADATA: [IpNet; 16] = [
+    v4([100, 96, 0, 96], 32),                        // Volcano Engine
+    v4([100, 100, 100, 200], 32),                    // Alibaba Cloud
+    v4([168, 63, 129, 16], 32),                      // Azure's WireServer
+    v4([169, 254, 0, 23], 32),                       // Tencent Cloud
+    v4([169, 254, 42, 42], 32),                      // Scaleway
+    v4([169, 254, 169, 254], 32),                    // nearly all
+    v4([169, 254, 170, 2], 32),                      // AWS, for containers (ECS)
+    v4([169, 254, 170, 23], 32),                     // AWS, for pods (EKS)
+    v4([192, 0, 0, 192], 32),                        // Oracle Cloud, the classic one
+    one([0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42]),        // Scaleway
+    one([0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe]), // Oracle Cloud
+    one([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23]),       // AWS, for pods (EKS)
+    one([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]),      // AWS
+    one([0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1]),    // Akamai
+    one([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]),       // Google Cloud
+    one([0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe]),    // OpenStack, Akamai
+];
+
 static MULTICAST: [IpNet; 2] = [v4([224, 0, 0, 0], 4), v6([0xff00, 0, 0], 8)];
 
 static PRIVATE: [IpNet; 4] = [
@@ -210,6 +261,11 @@ const fn v4([a, b, c, d]: [u8; 4], length: u8) -> IpNet {
 
 const fn v6([a, b, c]: [u16; 3], length: u8) -> IpNet {
     IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)), length)
+}
+
+const fn one(segments: [u16; 8]) -> IpNet {
+    let [a, b, c, d, e, f, g, h] = segments;
+    IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), 128)
 }
 
 #[cfg(test)]

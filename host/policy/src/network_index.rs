@@ -74,7 +74,7 @@ impl<T> NetworkIndex<T> {
         };
         found.or_else(|| {
             let public = self.public.as_ref()?;
-            Group::Public.covers(&network).then(|| pick(public))?
+            Group::Public.spans(&network).then(|| pick(public))?
         })
     }
 

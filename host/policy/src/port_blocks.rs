@@ -69,6 +69,12 @@ impl PortBlocks {
         self.first
     }
 
+    /// A grant that `is_it` takes, on whatever port.
+    pub(crate) fn find_somewhere(&self, is_it: impl FnMut(&&SocketRule) -> bool) -> Option<Place> {
+        let rules = self.blocks.values().flatten().chain(&self.all);
+        rules.filter(is_it).map(|rule| rule.place).min()
+    }
+
     /// A grant that leaves no port out.
     pub(crate) fn complete(&self) -> Option<Place> {
         self.complete

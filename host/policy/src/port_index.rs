@@ -79,6 +79,15 @@ impl PortIndex {
         }
     }
 
+    /// A grant that `is_it` takes, on whatever port.
+    pub(crate) fn find_somewhere(&self, is_it: impl FnMut(&&SocketRule) -> bool) -> Option<Place> {
+        match self {
+            Self::Empty => None,
+            Self::One { rule, .. } => Some(rule).filter(is_it).map(|rule| rule.place),
+            Self::Many(blocks) => blocks.find_somewhere(is_it),
+        }
+    }
+
     /// A grant that leaves no port out.
     pub(crate) fn complete(&self) -> Option<Place> {
         match self {

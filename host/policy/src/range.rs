@@ -17,11 +17,28 @@ pub(crate) enum Range {
 }
 
 impl Range {
-    /// Whether all of `network` lies in the range.
+    /// Whether all of `network` lies in the range, as the destinations of a grant.
     pub(crate) fn covers(&self, network: &IpNet) -> bool {
         match self {
             Self::Group(group) => group.covers(network),
             Self::Network(own) => own.contains(network),
+        }
+    }
+
+    /// The same where all counts that lies there.
+    pub(crate) fn spans(&self, network: &IpNet) -> bool {
+        match self {
+            Self::Group(group) => group.spans(network),
+            Self::Network(own) => own.contains(network),
+        }
+    }
+
+    /// Whether what it holds of metadata is meant: it is written in numbers, or by its
+    /// own word.
+    pub(crate) fn names_metadata(&self) -> bool {
+        match self {
+            Self::Group(group) => *group == Group::Metadata,
+            Self::Network(_) => true,
         }
     }
 
@@ -64,7 +81,13 @@ impl fmt::Display for Range {
 pub(crate) struct Ranges(Vec<Range>);
 
 impl Ranges {
-    /// Whether one of the ranges holds all of `network`.
+    /// The same where all counts that lies there.
+    pub(crate) fn span(&self, network: &IpNet) -> bool {
+        self.0.iter().any(|range| range.spans(network))
+    }
+
+    /// Whether one of the ranges holds all of `network`, as the destinations of a
+    /// grant.
     pub(crate) fn cover(&self, network: &IpNet) -> bool {
         self.0.iter().any(|range| range.covers(network))
     }
@@ -76,8 +99,7 @@ impl Ranges {
     /// Whether the address, or an IPv4 address that it carries, is in the
     /// list: the question that denies ask.
     pub(crate) fn catch(&self, address: IpAddr) -> bool {
-        self.cover(&address.into())
-            || embedded(address).any(|v4| self.cover(&IpAddr::V4(v4).into()))
+        self.span(&address.into()) || embedded(address).any(|v4| self.span(&IpAddr::V4(v4).into()))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use crate::grant::Kind;
 use crate::host_pattern::HostPattern;
@@ -70,9 +70,6 @@ pub enum Concern {
 
 /// How many grants are compared with each other.
 const MOST_GRANTS: usize = 512;
-
-/// Where most clouds serve the credentials of a machine.
-const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
 impl Policy {
     /// Looks through the policy.
@@ -197,16 +194,23 @@ fn wide(grant: &Grant) -> Option<Concern> {
 
 fn wide_socket(grant: &SocketGrant) -> Option<&'static str> {
     let is_everything = |range: &Range| match range {
-        Range::Group(group) => *group == Group::Any,
+        Range::Group(_) => false,
         Range::Network(network) => network.prefix_len() == 0,
     };
-    let has_metadata = |range: &Range| range.covers(&METADATA.into());
+    let has_metadata = |range: &Range| {
+        let mut metadata = Group::Metadata.networks().iter();
+        range.names_metadata() && metadata.any(|network| range.covers(network))
+    };
+    let is_any = |range: &Range| matches!(range, Range::Group(Group::Any));
     match (&grant.host, grant.verb) {
         (HostPattern::Addresses(range), Verb::Connect) if is_everything(range) => Some(
             "every address is reached: loopback, private networks and the metadata of clouds as well",
         ),
+        (HostPattern::Addresses(range), Verb::Connect) if is_any(range) => {
+            Some("every address but metadata is reached: loopback and private networks as well")
+        }
         (HostPattern::Addresses(range), Verb::Connect) if has_metadata(range) => {
-            Some("169.254.169.254 is reached, where clouds keep credentials")
+            Some("metadata is reached, where clouds keep credentials")
         }
         (HostPattern::Names(NamePattern::Any), Verb::Connect) if grant.ports == Ports::All => {
             Some("every public address is reached, on every port")
@@ -215,10 +219,15 @@ fn wide_socket(grant: &SocketGrant) -> Option<&'static str> {
             Some("every port of this machine may be listened on")
         }
         (HostPattern::Names(_), _) => {
-            let mut within = grant.within.iter().flat_map(|ranges| ranges.iter());
-            within
-                .any(|range| is_everything(&range) || has_metadata(&range))
-                .then_some("whoever answers for the name may lead it to 169.254.169.254, where clouds keep credentials")
+            let within = || grant.within.iter().flat_map(|ranges| ranges.iter());
+            if within().any(|range| is_everything(&range) || has_metadata(&range)) {
+                return Some(
+                    "whoever answers for the name may lead it to metadata, where clouds keep credentials",
+                );
+            }
+            within().any(|range| is_any(&range)).then_some(
+                "whoever answers for the name may lead it to loopback and private networks",
+            )
         }
         (HostPattern::Addresses(_), _) => None,
     }

@@ -60,11 +60,27 @@ impl SocketGrant {
         }
     }
 
+    /// Whether its names, which have this home, may lead to all of `network`.
+    pub(crate) fn leads_to(&self, home: Group, network: &IpNet) -> bool {
+        let within = self.within.as_ref();
+        match self.verb {
+            Verb::Connect => {
+                home.covers(network) || within.is_some_and(|ranges| ranges.cover(network))
+            }
+            Verb::Bind | Verb::Join | Verb::Listen => {
+                home.spans(network) || within.is_some_and(|ranges| ranges.span(network))
+            }
+        }
+    }
+
     /// Whether its host, as an allow, covers the address or the name.
     pub(crate) fn has_host(&self, name: Option<&Name>, reach: Option<&IpNet>) -> bool {
         let by_address = reach
             .zip(self.addresses(Role::Allow))
-            .is_some_and(|(reach, range)| range.covers(reach));
+            .is_some_and(|(reach, range)| match self.verb {
+                Verb::Connect => range.covers(reach),
+                Verb::Bind | Verb::Join | Verb::Listen => range.spans(reach),
+            });
         let by_name = name
             .zip(self.names(Role::Allow))
             .is_some_and(|(name, names)| names.matches(name));

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::Name;
 use crate::endpoint::Query;
+use crate::group::meets_metadata;
 use crate::name_index::NameIndex;
 use crate::network_index::NetworkIndex;
 use crate::place::{self, Place};
@@ -64,16 +65,17 @@ impl Table {
     pub(crate) fn near(&self, query: &Query<'_>) -> impl Iterator<Item = Place> {
         let port = query.port;
         let (mut both, mut host) = (None, None);
-        let mut note = |ports| {
-            both = place::first(both, PortIndex::first_holding(ports, port));
-            host = place::first(host, PortIndex::first(ports));
+        let mut note = |ports: &PortIndex, is_metadata| {
+            both = place::first(both, first_holding(ports, port, is_metadata));
+            host = place::first(host, first(ports, is_metadata));
             None::<()>
         };
         if let Some(name) = query.name {
-            self.names.find_matching(name, &mut note);
+            self.names.find_matching(name, |ports| note(ports, false));
         }
         if let Some(reach) = query.reach {
-            self.networks.find_covering(reach, &mut note);
+            let is_metadata = is_metadata(&reach);
+            (self.networks).find_covering(reach, |ports| note(ports, is_metadata));
         }
         [
             both,
@@ -87,9 +89,10 @@ impl Table {
 
     /// The same where ports do not matter: by host, and not.
     pub(crate) fn near_host(&self, address: IpAddr) -> impl Iterator<Item = Place> {
-        let mut host = None;
-        self.networks.find_covering(address.into(), |ports| {
-            host = place::first(host, ports.first());
+        let (mut host, network) = (None, address.into());
+        let is_metadata = is_metadata(&network);
+        self.networks.find_covering(network, |ports| {
+            host = place::first(host, first(ports, is_metadata));
             None::<()>
         });
         host.into_iter().chain(self.every.first())
@@ -108,8 +111,11 @@ impl Table {
             })
         });
         by_name.or_else(|| {
+            let reach = query.reach?;
+            let is_metadata = is_metadata(&reach);
+            let mut means = |rule: &SocketRule| rule.means(is_metadata) && is_it(rule);
             self.networks
-                .find_covering(query.reach?, |ports| ports.find(query.port, &mut is_it))
+                .find_covering(reach, |ports| ports.find(query.port, &mut means))
         })
     }
 
@@ -157,11 +163,35 @@ impl Table {
 
     /// A grant that covers an address, read as an allow, on whatever port.
     pub(crate) fn covering_somewhere(&self, address: IpAddr) -> Option<Place> {
-        (self.networks).find_covering(address.into(), PortIndex::first)
+        let network = address.into();
+        let is_metadata = is_metadata(&network);
+        (self.networks).find_covering(network, |ports| first(ports, is_metadata))
     }
 
     /// A grant that catches an address, read as a deny, on every port.
     pub(crate) fn catching_everywhere(&self, address: IpAddr) -> Option<Place> {
         (self.networks).find_catching(address, PortIndex::complete)
+    }
+}
+
+/// Whether an address is one that grants do not hold by every word. All of a family is
+/// none: it is what a socket hears.
+fn is_metadata(reach: &IpNet) -> bool {
+    reach.prefix_len() > 0 && meets_metadata(reach)
+}
+
+/// The allow that stands first over an address, on whatever port.
+fn first(ports: &PortIndex, is_metadata: bool) -> Option<Place> {
+    match is_metadata {
+        true => ports.find_somewhere(|rule| rule.means(true)),
+        false => ports.first(),
+    }
+}
+
+/// The same of those that hold the port.
+fn first_holding(ports: &PortIndex, port: u16, is_metadata: bool) -> Option<Place> {
+    match is_metadata {
+        true => ports.find_somewhere(|rule| rule.means(true) && rule.grant.ports.contain(port)),
+        false => ports.first_holding(port),
     }
 }

@@ -189,7 +189,7 @@ fn the_unspecified_address_as_a_destination_is_loopback() {
     }
 }
 
-const METADATA: [&str; 7] = [
+const METADATA: [&str; 9] = [
     "169.254.169.254:80",
     "[::ffff:169.254.169.254]:80",
     "[64:ff9b::169.254.169.254]:80",
@@ -197,11 +197,17 @@ const METADATA: [&str; 7] = [
     "[fd00:ec2::254]:80",
     "[fe80::a9fe:a9fe%1]:80",
     "100.100.100.200:80",
+    "168.63.129.16:80",
+    "192.0.0.192:80",
 ];
 
 #[test]
 fn metadata_servers_are_not_public() {
-    let mut attacker = guest(&["connect tcp://*:*", "connect udp://*:*"], &[]);
+    let words = ["*", "any", "public", "private", "link-local"];
+    let grants = |protocol: &str| words.map(|word| format!("connect {protocol}://{word}:*"));
+    let grants = [grants("tcp"), grants("udp")].concat();
+    let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+    let mut attacker = guest(&grants, &[]);
     for address in METADATA {
         is_denied_every_way(&mut attacker, address);
         // Grants have no zones.
@@ -222,14 +228,18 @@ fn a_name_of_a_metadata_server_is_not_public() {
     };
     let to = "name:metadata.google.internal:80";
     let request = "udp://metadata.google.internal:80";
-    for grant in ["connect udp://*:*", "connect udp://*.internal:80"] {
+    for grant in [
+        "connect udp://*:*",
+        "connect udp://*.internal:80",
+        "connect udp://*.internal:80 in any,link-local",
+    ] {
         let attacker = Guest::script().policy(policy(&[grant], &[]));
         let mut attacker = attacker.resolver(resolver()).begin();
         attacker.does("open d inet datagram");
         attacker.is_denied(&format!("connect d {to}"), &format!("connect {request}"));
         attacker.is_denied(&format!("send-to d x {to}"), &format!("connect {request}"));
     }
-    let grant = format!("connect {request} in link-local");
+    let grant = format!("connect {request} in metadata");
     let twin = Guest::script().policy(policy(&[&grant], &[]));
     let mut twin = twin.resolver(resolver()).begin();
     twin.does("open d inet datagram");

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::diff::set::{Interval, Set, address, key};
+use crate::diff::set::{Interval, Reading, Set, address, key};
 use crate::embedded::embedded;
 use crate::grant::Kind;
 use crate::range::Range;
@@ -16,15 +16,17 @@ use crate::{Grant, Group};
 #[derive(Debug)]
 pub(crate) struct Items {
     pub(crate) items: Vec<Item>,
+    /// How words are read that stand for them.
+    pub(crate) reading: Reading,
     /// Addresses that no request has.
     pub(crate) ignored: Set,
     classes: Vec<Set>,
-    /// IPv4 addresses that some deny holds, by the denies that do.
+    /// IPv4 addresses that some deny holds, by the denies that do, and metadata.
     carriers: Vec<Set>,
 }
 
-/// The addresses of a class; if they are of IPv6, those that carry no denied IPv4
-/// address, or those that carry one of a certain class.
+/// The addresses of a class; if they are of IPv6, those that carry no IPv4 address
+/// that is denied or metadata, or those that carry one of a certain class.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) class: usize,
@@ -45,8 +47,19 @@ pub(crate) enum Scope {
     /// An address of this machine: the unspecified ones stand for all of them,
     /// and there is one more for both families.
     Local,
-    /// A peer, or what a name is looked up for.
+    /// Whose name is looked up: who may be connected to.
+    Named,
+    /// A peer.
     Peer,
+}
+
+impl Scope {
+    fn reading(self) -> Reading {
+        match self {
+            Self::Destination | Self::Named => Reading::Destinations,
+            Self::Group | Self::Local | Self::Peer => Reading::Plain,
+        }
+    }
 }
 
 const UNSPECIFIED: [IpAddr; 2] = [
@@ -57,9 +70,19 @@ const UNSPECIFIED: [IpAddr; 2] = [
 impl Items {
     /// Classes for `ranges`. What is `denied` is so for those who carry it too.
     pub(crate) fn new(scope: Scope, ranges: &BTreeSet<Range>, denied: &BTreeSet<Range>) -> Self {
+        let reading = scope.reading();
         let unspecified = UNSPECIFIED.map(Set::from);
         let mut sets = vec![Set::v4()];
-        sets.extend(ranges.iter().chain(denied).map(|range| Set::from(*range)));
+        let plain = |range: &Range| Set::of(*range, Reading::Plain);
+        sets.extend(ranges.iter().map(|range| Set::of(*range, reading)));
+        sets.extend(denied.iter().map(plain));
+        // No word of a grant holds it, nor what carries it.
+        let is_named = reading == Reading::Plain || ranges.iter().all(Range::names_metadata);
+        let metadata = match is_named {
+            true => Set::default(),
+            false => Set::metadata(),
+        };
+        sets.push(metadata.clone());
         let (mut ignored, mut space) = (Set::default(), Set::all());
         match scope {
             Scope::Destination => {
@@ -68,28 +91,27 @@ impl Items {
                 sets.push(ignored.clone());
             }
             Scope::Group => {
-                space = Range::Group(Group::Multicast).into();
+                space = plain(&Range::Group(Group::Multicast));
                 sets.push(space.clone());
             }
             // As a destination it is another, and so says nothing of its neighbours.
-            Scope::Local | Scope::Peer => sets.extend(unspecified),
+            Scope::Local | Scope::Named | Scope::Peer => sets.extend(unspecified),
         }
         let classes = partition(&sets)
             .into_iter()
             .map(|(class, _)| class)
             .filter(|class| class.is_within(&space))
             .collect();
-        let denied: Vec<Set> = denied
-            .iter()
-            .map(|range| Set::from(*range).and(&Set::v4()))
-            .collect();
-        let carriers = partition(&denied)
+        let carried = denied.iter().map(plain).chain([metadata]);
+        let carried: Vec<Set> = carried.map(|set| set.and(&Set::v4())).collect();
+        let carriers = partition(&carried)
             .into_iter()
             .filter(|(_, held)| held.contains(&true))
             .map(|(class, _)| class)
             .collect();
         let mut items = Self {
             items: Vec::new(),
+            reading,
             ignored,
             classes,
             carriers,

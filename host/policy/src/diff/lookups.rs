@@ -109,7 +109,7 @@ impl Lookups {
         Self {
             names: NameClasses::new(patterns),
             purposes: [resolve].into_iter().chain(purposes).collect(),
-            items: Items::new(Scope::Peer, &ranges, &denied),
+            items: Items::new(Scope::Named, &ranges, &denied),
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 
+use crate::Group;
 use crate::range::Range;
 
 /// Addresses as numbers. IPv4 lies where its mapped addresses would (RFC 4291,
@@ -127,22 +128,38 @@ impl Set {
     }
 }
 
-impl From<Range> for Set {
-    fn from(range: Range) -> Self {
-        let union = |networks: &[IpNet]| -> Self {
-            networks
-                .iter()
-                .flat_map(|network| Self::from(*network).0)
-                .collect()
-        };
-        match range {
+/// How words are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reading {
+    /// As the destinations of a grant: no word but its own holds metadata.
+    Destinations,
+    /// As everywhere else: a word holds all that lies there.
+    Plain,
+}
+
+impl Set {
+    pub(crate) fn of(range: Range, reading: Reading) -> Self {
+        let whole = match range {
             Range::Group(group) => {
                 let (networks, holes) = group.parts();
                 union(networks).minus(&union(holes))
             }
             Range::Network(network) => network.into(),
+        };
+        match reading {
+            Reading::Destinations if !range.names_metadata() => whole.minus(&Self::metadata()),
+            Reading::Destinations | Reading::Plain => whole,
         }
     }
+
+    pub(crate) fn metadata() -> Self {
+        union(Group::Metadata.networks())
+    }
+}
+
+fn union(networks: &[IpNet]) -> Set {
+    let sets = networks.iter().map(|network| Set::from(*network));
+    sets.flat_map(|set| set.0).collect()
 }
 
 impl From<IpNet> for Set {

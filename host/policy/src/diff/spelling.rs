@@ -6,7 +6,7 @@ use std::fmt;
 use ipnet::IpNet;
 
 use crate::Group;
-use crate::diff::set::{Set, address};
+use crate::diff::set::{Reading, Set, address};
 use crate::range::{Range, Ranges};
 
 /// A range, and what of it is left out.
@@ -16,32 +16,36 @@ pub(crate) struct Spelled {
     pub(crate) but: Vec<Range>,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group::Any,
     Group::Public,
     Group::Private,
     Group::Loopback,
     Group::LinkLocal,
     Group::Multicast,
+    Group::Metadata,
 ];
 
 /// A short way to write the set. Whether it holds what is `ignored` does not
 /// matter.
-pub(crate) fn spell(set: &Set, ignored: &Set) -> Vec<Spelled> {
+pub(crate) fn spell(set: &Set, ignored: &Set, reading: Reading) -> Vec<Spelled> {
     let whole = |range| Spelled {
         range,
         but: Vec::new(),
     };
-    let plainly: Vec<Spelled> = ranges(set, ignored).into_iter().map(whole).collect();
+    let plainly: Vec<Spelled> = ranges(set, ignored, reading)
+        .into_iter()
+        .map(whole)
+        .collect();
     let mut best = plainly;
-    for (base, range) in bases().chain(enclosing(set)) {
+    for (base, range) in bases(reading).chain(enclosing(set, reading)) {
         let missing = base.minus(set).minus(ignored);
         // A base that is mostly left out says little, and costs the most to find.
         if !base.meets(set) || missing.intervals().len() >= cost(&best) {
             continue;
         }
-        let but = ranges(&missing, ignored);
-        let others = ranges(&set.minus(&base), ignored);
+        let but = ranges(&missing, ignored, reading);
+        let others = ranges(&set.minus(&base), ignored, reading);
         let based = [Spelled { range, but }].into_iter();
         let based: Vec<Spelled> = based.chain(others.into_iter().map(whole)).collect();
         if cost(&based) < cost(&best) {
@@ -57,12 +61,12 @@ fn cost(spelled: &[Spelled]) -> usize {
 }
 
 /// The ranges that make up the set, groups if it holds all of them.
-pub(crate) fn ranges(set: &Set, ignored: &Set) -> Vec<Range> {
+pub(crate) fn ranges(set: &Set, ignored: &Set, reading: Reading) -> Vec<Range> {
     let mut left = set.or(ignored).around(set);
     let mut ranges = Vec::new();
     for group in GROUPS {
         let range = Range::Group(group);
-        let whole = Set::from(range);
+        let whole = Set::of(range, reading);
         if whole.meets(&left) && whole.is_within(&left) {
             left = left.minus(&whole).around(set);
             ranges.push(range);
@@ -72,19 +76,21 @@ pub(crate) fn ranges(set: &Set, ignored: &Set) -> Vec<Range> {
     ranges
 }
 
-fn bases() -> impl Iterator<Item = (Set, Range)> {
+fn bases(reading: Reading) -> impl Iterator<Item = (Set, Range)> {
     let families = ["0.0.0.0/0", "::/0"];
     let families = families
         .into_iter()
         .filter_map(|text| text.parse().ok().map(Range::Network));
     let groups = GROUPS.into_iter().map(Range::Group);
-    groups.chain(families).map(|range| (range.into(), range))
+    groups
+        .chain(families)
+        .map(move |range| (Set::of(range, reading), range))
 }
 
 /// Of each family the smallest network that holds all of the set's.
-fn enclosing(set: &Set) -> impl Iterator<Item = (Set, Range)> {
+fn enclosing(set: &Set, reading: Reading) -> impl Iterator<Item = (Set, Range)> {
     let [v4, v6] = [set.and(&Set::v4()), set.minus(&Set::v4())];
-    [v4, v6].into_iter().filter_map(|family| {
+    [v4, v6].into_iter().filter_map(move |family| {
         let (start, end) = (family.intervals().first()?.0, family.intervals().last()?.1);
         let first = IpNet::from(address(start));
         let network = (0..=first.max_prefix_len())
@@ -92,7 +98,7 @@ fn enclosing(set: &Set) -> impl Iterator<Item = (Set, Range)> {
             .filter_map(|length| IpNet::new(first.addr(), length).ok())
             .find(|network| network.contains(&address(end)))?;
         let range = Range::Network(network.trunc());
-        Some((range.into(), range))
+        Some((Set::of(range, reading), range))
     })
 }
 

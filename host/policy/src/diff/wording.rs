@@ -2,7 +2,7 @@
 
 use crate::diff::change::Doing;
 use crate::diff::items::Items;
-use crate::diff::set::Set;
+use crate::diff::set::{Reading, Set};
 use crate::diff::space::Space;
 use crate::diff::spelling::{Spelled, list, ranges, spell};
 use crate::diff::tree::{Block, Tree};
@@ -27,6 +27,19 @@ struct Span {
     carrying: Set,
     /// Those that they may not carry.
     sparing: Set,
+}
+
+impl Span {
+    /// What they carry and what not. That a word holds nothing that carries metadata
+    /// goes without saying.
+    fn carrying(&self, spelled: &[Spelled]) -> String {
+        let is_numeric = spelled.iter().any(|spelled| spelled.range.names_metadata());
+        let sparing = match is_numeric {
+            true => self.sparing.clone(),
+            false => self.sparing.minus(&Set::metadata()),
+        };
+        carried(" carrying", &self.carrying) + &carried(" except carrying", &sparing)
+    }
 }
 
 /// Writes a block. What is `settled` was before as it is now, and need not be
@@ -57,12 +70,11 @@ pub(crate) fn words(
     let mut wording = Wording::default();
     let is_settled = |item| settled(block.node, item);
     for span in spans(items, &block.items, is_settled) {
-        let carrying =
-            carried(" carrying", &span.carrying) + &carried(" except carrying", &span.sparing);
-        let spelled = spell(&span.set, &items.ignored);
-        wording.reach = spelled
-            .iter()
-            .fold(wording.reach, |reach, spelled| reach.or(&reach_of(spelled)));
+        let spelled = spell(&span.set, &items.ignored, items.reading);
+        let carrying = span.carrying(&spelled);
+        wording.reach = spelled.iter().fold(wording.reach, |reach, spelled| {
+            reach.or(&reach_of(spelled, items.reading))
+        });
         if block.node == 0 {
             for spelled in spelled {
                 let mut host = HostPattern::Addresses(spelled.range);
@@ -114,9 +126,9 @@ pub(crate) fn except<T>(tree: &Tree<T>, nodes: &[usize]) -> String {
 pub(crate) fn addresses(items: &Items, chosen: &[usize]) -> Vec<String> {
     let mut lines = Vec::new();
     for span in spans(items, chosen, |_| false) {
-        let carrying =
-            carried(" carrying", &span.carrying) + &carried(" except carrying", &span.sparing);
-        for within in joined(&spell(&span.set, &items.ignored)) {
+        let spelled = spell(&span.set, &items.ignored, items.reading);
+        let carrying = span.carrying(&spelled);
+        for within in joined(&spelled) {
             lines.push(format!("{within}{carrying}"));
         }
     }
@@ -196,9 +208,9 @@ fn merged(mut spans: Vec<Span>) -> Vec<Span> {
     spans
 }
 
-fn reach_of(spelled: &Spelled) -> Set {
-    let but = spelled.but.iter().map(|range| Set::from(*range));
-    but.fold(Set::from(spelled.range), |set, but| set.minus(&but))
+fn reach_of(spelled: &Spelled, reading: Reading) -> Set {
+    let but = spelled.but.iter().map(|range| Set::of(*range, reading));
+    but.fold(Set::of(spelled.range, reading), |set, but| set.minus(&but))
 }
 
 fn but(spelled: &Spelled) -> String {
@@ -227,7 +239,10 @@ fn carried(words: &str, set: &Set) -> String {
     if set.is_empty() {
         return String::new();
     }
-    format!("{words} {}", list(&ranges(set, &Set::default())))
+    format!(
+        "{words} {}",
+        list(&ranges(set, &Set::default(), Reading::Plain))
+    )
 }
 
 fn peers(items: &Items, doing: &Doing) -> String {

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::grant::Kind;
 use crate::name_pattern::NamePattern;
 use crate::ports::Ports;
@@ -55,7 +57,10 @@ fn sockets_cover(wider: &SocketGrant, grant: &SocketGrant) -> bool {
     let peers = match (&wider.from, &grant.from) {
         // Where nobody came, nobody has to be let in.
         (None, _) | (Some(_), None) => true,
-        (Some(wider), Some(peers)) => peers.iter().all(|range| lies_in(range, wider.iter())),
+        (Some(wider), Some(peers)) => {
+            let lies_in = |range| lies_in(range, wider.iter(), Range::spans);
+            peers.iter().all(lies_in)
+        }
     };
     grant.verb.covered_by().contains(&wider.verb)
         && wider.protocol == grant.protocol
@@ -81,7 +86,7 @@ fn addresses_cover(wider: &SocketGrant, grant: &SocketGrant) -> bool {
     match (wider.addresses(Role::Allow), grant.addresses(Role::Allow)) {
         (_, None) => true,
         (None, Some(_)) => false,
-        (Some(wider), Some(range)) => lies_in(range, [wider].into_iter()),
+        (Some(within), Some(range)) => lies_in(range, [within].into_iter(), reading(wider.verb)),
     }
 }
 
@@ -93,7 +98,7 @@ fn host_names_cover(wider: &SocketGrant, grant: &SocketGrant) -> bool {
         (Some(names), Some(narrower)) => {
             names_cover(names, narrower)
                 && reach(narrower, &grant.within)
-                    .all(|range| lies_in(range, reach(names, &wider.within)))
+                    .all(|range| lies_in(range, reach(names, &wider.within), reading(wider.verb)))
         }
     }
 }
@@ -114,12 +119,26 @@ fn names_cover(wider: &NamePattern, names: &NamePattern) -> bool {
     }
 }
 
+/// How ranges hold others after a verb.
+fn reading(verb: Verb) -> fn(&Range, &IpNet) -> bool {
+    match verb {
+        Verb::Connect => Range::covers,
+        Verb::Bind | Verb::Join | Verb::Listen => Range::spans,
+    }
+}
+
 /// Whether all of a range lies in one or the other of others.
-fn lies_in(range: Range, mut others: impl Iterator<Item = Range>) -> bool {
+fn lies_in(
+    range: Range,
+    mut others: impl Iterator<Item = Range>,
+    holds: fn(&Range, &IpNet) -> bool,
+) -> bool {
     match range {
-        Range::Network(network) => others.any(|other| other.covers(&network)),
+        Range::Network(network) => others.any(|other| holds(&other, &network)),
         Range::Group(group) => others.any(|other| match other {
-            Range::Group(other) => other == group || other == Group::Any,
+            Range::Group(other) => {
+                other == group || other == Group::Any && group != Group::Metadata
+            }
             // No network holds both families, as every group does.
             Range::Network(_) => false,
         }),

@@ -99,7 +99,7 @@ fn readable(network: IpNet, group: Option<Group>) -> Option<IpNet> {
         .into_iter()
         .find(|length| *length <= network.prefix_len())?;
     let wider = IpNet::new(network.addr(), length).ok()?.trunc();
-    group?.covers(&wider).then_some(wider)
+    group?.spans(&wider).then_some(wider)
 }
 
 /// The longest prefix of both.

@@ -93,7 +93,7 @@ fn as_destination(verb: Verb, range: Range) -> Range {
 fn check_multicast(text: Fragment<'_>, host: &HostPattern) -> Result<(), GrantError> {
     let is_multicast = match host {
         HostPattern::Addresses(Range::Group(group)) => *group == Group::Multicast,
-        HostPattern::Addresses(Range::Network(network)) => Group::Multicast.covers(network),
+        HostPattern::Addresses(Range::Network(network)) => Group::Multicast.spans(network),
         HostPattern::Names(_) => false,
     };
     if is_multicast {

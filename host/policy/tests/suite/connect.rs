@@ -93,7 +93,7 @@ fn groups_cover_their_ranges_and_no_others() {
     );
     check(
         "connect tcp://link-local:80",
-        "connect tcp://169.254.169.254:80",
+        "connect tcp://169.254.1.1:80",
         Allow,
     );
     check(
@@ -128,6 +128,133 @@ fn groups_cover_their_ranges_and_no_others() {
     );
     check("connect tcp://any:80", "connect tcp://[100::1]:80", Allow);
     check("connect tcp://any:80", "connect tcp://1.1.1.1:81", Deny);
+}
+
+/// Each as its cloud documents it.
+const METADATA: [&str; 16] = [
+    "100.96.0.96",
+    "100.100.100.200",
+    "168.63.129.16",
+    "169.254.0.23",
+    "169.254.42.42",
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "192.0.0.192",
+    "[fd00:42::42]",
+    "[fd00:c1::a9fe:a9fe]",
+    "[fd00:ec2::23]",
+    "[fd00:ec2::254]",
+    "[fd00:a9fe:a9fe::1]",
+    "[fd20:ce::254]",
+    "[fe80::a9fe:a9fe%2]",
+];
+
+#[test]
+fn metadata_is_reached_by_its_own_word_and_by_number() {
+    for address in METADATA {
+        let request = format!("connect tcp://{address}:80");
+        let grant = |host: &str| format!("connect tcp://{host}:80");
+        for word in ["*", "any", "public", "private", "link-local", "loopback"] {
+            check(&grant(word), &request, Deny);
+        }
+        let number = address.replace("%2", "");
+        check(&grant("metadata"), &request, Allow);
+        check(&grant(&number), &request, Allow);
+        let everywhere = if address.starts_with('[') {
+            "[::]/0"
+        } else {
+            "0.0.0.0/0"
+        };
+        check(&grant(everywhere), &request, Allow);
+        // A name may lead there by the same words and numbers.
+        let named = format!("{request} named a.b");
+        for range in ["any", "public", "private", "link-local"] {
+            check(&format!("connect tcp://a.b:80 in {range}"), &named, Deny);
+        }
+        let number = number.trim_matches(['[', ']']);
+        for range in ["metadata", number] {
+            check(&format!("connect tcp://a.b:80 in {range}"), &named, Allow);
+        }
+    }
+    check(
+        "connect tcp://169.254.0.0/16:80",
+        "connect tcp://169.254.169.254:80",
+        Allow,
+    );
+    check(
+        "connect tcp://metadata:80",
+        "connect tcp://169.254.169.253:80",
+        Deny,
+    );
+    check(
+        "connect tcp://link-local:80",
+        "connect tcp://169.254.169.253:80",
+        Allow,
+    );
+}
+
+#[test]
+fn what_carries_metadata_is_reached_by_no_word() {
+    for form in [
+        "[::ffff:169.254.169.254]",
+        "[::169.254.169.254]",
+        "[64:ff9b::169.254.169.254]",
+        "[64:ff9b:1::169.254.169.254]",
+        "[::ffff:0:169.254.169.254]",
+        "[2002:a9fe:a9fe::1]",
+        "[2001:0:a9fe:a9fe::1]",
+        "[2606:4700::5efe:169.254.169.254]",
+        "[fd00::5efe:168.63.129.16]",
+    ] {
+        let request = format!("connect tcp://{form}:80");
+        for word in ["*", "any", "public", "private", "link-local"] {
+            check(&format!("connect tcp://{word}:80"), &request, Deny);
+        }
+        check(
+            "connect tcp://[::]/0:80",
+            &request,
+            match form {
+                "[::ffff:169.254.169.254]" => Deny,
+                _ => Allow,
+            },
+        );
+    }
+    // The mapped form is the address.
+    check(
+        "connect tcp://metadata:80",
+        "connect tcp://[::ffff:169.254.169.254]:80",
+        Allow,
+    );
+    check(
+        "connect tcp://metadata:80",
+        "connect tcp://[64:ff9b::169.254.169.254]:80",
+        Deny,
+    );
+}
+
+#[test]
+fn a_deny_of_any_word_that_would_hold_metadata_does() {
+    for (word, address) in [
+        ("*", "169.254.169.254"),
+        ("any", "168.63.129.16"),
+        ("any", "[64:ff9b::169.254.169.254]"),
+        ("link-local", "169.254.169.254"),
+        ("link-local", "[::ffff:169.254.169.254]"),
+        ("private", "[fd00:ec2::254]"),
+        ("public", "168.63.129.16"),
+        ("metadata", "192.0.0.192"),
+        ("metadata", "[2002:a9fe:a9fe::1]"),
+    ] {
+        let granted = "connect tcp://0.0.0.0/0:80;connect tcp://[::]/0:80";
+        let request = format!("connect tcp://{address}:80");
+        check(granted, &request, Allow);
+        check(
+            &format!("{granted};deny connect tcp://{word}:80"),
+            &request,
+            Deny,
+        );
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn the_names_of_special_addresses_are_not_forgotten_beside_those_of_loopback() {
     assert!(
         changes
             .iter()
-            .any(|change| change == "closes  resolve any but not public,::/127"),
+            .any(|change| change.contains("closes  resolve any but not public,::/127")),
         "{changes:?}"
     );
 }
@@ -209,6 +209,30 @@ fn a_deny_closes_what_was_granted_and_nothing_else() {
         "",
         "connect tcp://any:80;deny connect tcp://10.0.0.0/8:*",
         &["opens   connect tcp://any:80 but not 10.0.0.0/8 except carrying 10.0.0.0/8"],
+    );
+}
+
+#[test]
+fn metadata_is_told_by_its_own_word() {
+    check(
+        "",
+        "connect tcp://any:80",
+        &["opens   connect tcp://any:80"],
+    );
+    check(
+        "connect tcp://any:80",
+        "connect tcp://any:80;connect tcp://metadata:80",
+        &["opens   connect tcp://metadata:80"],
+    );
+    check(
+        "connect tcp://any:80",
+        "connect tcp://any:80;connect tcp://168.63.129.16:80",
+        &["opens   connect tcp://168.63.129.16:80"],
+    );
+    check(
+        "connect tcp://169.254.0.0/16:80",
+        "connect tcp://169.254.0.0/16:80;deny connect tcp://link-local:80",
+        &["closes  connect tcp://169.254.0.0/16:80"],
     );
 }
 

@@ -260,13 +260,15 @@ impl SocketLine {
         let reaches = |host: Host| {
             if everything_heard {
                 host.is_all_of(ip)
-            } else {
+            } else if local {
                 host.has(ip)
+            } else {
+                host.leads_to(ip)
             }
         };
         match self.host {
             Host::Star if local => true,
-            Host::Star => is_public(ip),
+            Host::Star => is_public(ip) && !is_metadata(ip),
             Host::Address(own) if local && address(own).is_unspecified() => {
                 address(own).is_ipv4() == ip.is_ipv4()
             }
@@ -276,7 +278,7 @@ impl SocketLine {
                 let home = if is_localhost(own) {
                     ip.is_loopback()
                 } else {
-                    is_public(ip)
+                    is_public(ip) && (local || !is_metadata(ip))
                 };
                 name.is_some_and(|name| self.host.matches(name))
                     && (home || self.within.is_some_and(reaches))
@@ -320,6 +322,17 @@ impl Host {
             Self::Network(own) => network(own).contains(&ip),
             Self::Name(_) | Self::Star | Self::Under(_) => false,
         }
+    }
+
+    /// As a destination: of words, its own alone holds metadata.
+    fn leads_to(self, ip: IpAddr) -> bool {
+        let is_left_out = match self {
+            Self::Group(group) => group != "metadata" && is_metadata(ip),
+            Self::Address(_) | Self::Name(_) | Self::Network(_) | Self::Star | Self::Under(_) => {
+                false
+            }
+        };
+        self.has(ip) && !is_left_out
     }
 
     fn is_all_of(self, family: IpAddr) -> bool {
@@ -394,6 +407,7 @@ fn group_has(group: &str, ip: IpAddr) -> bool {
         ("any", _) => true,
         ("public", ip) => is_public(ip),
         ("loopback", ip) => ip.is_loopback(),
+        ("metadata", ip) => METADATA.iter().any(|own| address(own) == ip),
         ("multicast", ip) => ip.is_multicast(),
         ("private", IpAddr::V4(v4)) => v4.is_private(),
         ("private", IpAddr::V6(v6)) => v6.is_unique_local(),
@@ -403,10 +417,18 @@ fn group_has(group: &str, ip: IpAddr) -> bool {
     }
 }
 
+/// Of the addresses that the strategies use, these are metadata.
+const METADATA: [&str; 3] = ["168.63.129.16", "169.254.169.254", "fd00:ec2::254"];
+
+/// Whether it is metadata, or carries some.
+fn is_metadata(ip: IpAddr) -> bool {
+    probes(ip).any(|ip| group_has("metadata", ip))
+}
+
 /// Of the addresses that the strategies use, these are public. (What `public`
 /// is, tables say.)
 fn is_public(ip: IpAddr) -> bool {
-    ["1.1.1.1", "2606:4700::1"]
+    ["1.1.1.1", "168.63.129.16", "2606:4700::1"]
         .iter()
         .any(|public| address(public) == ip)
 }

@@ -84,12 +84,18 @@ fn a_wide_reach_is_spelled_out() {
     let wide = |text: &str, reach: &str| check(text, &[&format!("{text}: {reach}")]);
     wide(
         "connect tcp://any:443",
-        "every address is reached: loopback, private networks and the metadata of clouds as well",
+        "every address but metadata is reached: loopback and private networks as well",
     );
     wide(
-        "connect tcp://link-local:80",
-        "169.254.169.254 is reached, where clouds keep credentials",
+        "connect tcp://0.0.0.0/0:443",
+        "every address is reached: loopback, private networks and the metadata of clouds as well",
     );
+    for range in ["metadata", "169.254.0.0/16", "168.63.129.16"] {
+        wide(
+            &format!("connect tcp://{range}:80"),
+            "metadata is reached, where clouds keep credentials",
+        );
+    }
     wide(
         "connect tcp://*:*",
         "every public address is reached, on every port",
@@ -105,8 +111,15 @@ fn a_wide_reach_is_spelled_out() {
     wide("connect unix:/**", "every path is reached");
     wide(
         "connect tcp://a.b:80 in any",
-        "whoever answers for the name may lead it to 169.254.169.254, where clouds keep credentials",
+        "whoever answers for the name may lead it to loopback and private networks",
     );
+    for range in ["metadata", "169.254.0.0/16"] {
+        wide(
+            &format!("connect tcp://a.b:80 in {range}"),
+            "whoever answers for the name may lead it to metadata, where clouds keep credentials",
+        );
+    }
+    check("connect tcp://link-local:80", &[]);
 }
 
 #[test]

@@ -9,13 +9,15 @@ use proptest::sample::select;
 
 use crate::model::{Ask, Host, Line, Rules, SocketLine, Spot, UnixLine};
 
-const ADDRESSES: [&str; 16] = [
+const ADDRESSES: [&str; 20] = [
     "0.0.0.0",
     "1.1.1.1",
     "10.0.0.5",
     "10.1.0.1",
     "127.0.0.1",
+    "168.63.129.16",
     "169.254.1.1",
+    "169.254.169.254",
     "192.0.2.1",
     "255.255.255.255",
     "::",
@@ -23,8 +25,10 @@ const ADDRESSES: [&str; 16] = [
     "2002:a00:5::1",
     "2606:4700::1",
     "64:ff9b::a00:5",
+    "64:ff9b::a9fe:a9fe",
     "::ffff:10.0.0.5",
     "fd00::5",
+    "fd00:ec2::254",
     "fe80::1",
 ];
 const NETWORKS: [&str; 8] = [
@@ -37,10 +41,11 @@ const NETWORKS: [&str; 8] = [
     "fd00::/8",
     "2000::/3",
 ];
-const GROUPS: [&str; 6] = [
+const GROUPS: [&str; 7] = [
     "any",
     "link-local",
     "loopback",
+    "metadata",
     "multicast",
     "private",
     "public",
