@@ -28,7 +28,7 @@ use crate::aside::aside;
 use crate::error::{Error, ErrorCode};
 use crate::hosts_file::HostsFile;
 use crate::machine::{Machine, News, Stamps};
-use crate::resolver::{Answer, Families, Pending, Resolver, failure, follow, of_both};
+use crate::resolver::{Answer, Families, Pending, Resolver, failure, follow, of_both, of_one};
 
 /// How long the files of the machine count before they are looked at again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -193,8 +193,8 @@ impl DnsResolver {
         };
         match families {
             Families::Both => of_both(of(RecordType::AAAA), of(RecordType::A)).await,
-            Families::Inet => of(RecordType::A).await,
-            Families::Inet6 => of(RecordType::AAAA).await,
+            Families::Inet => of_one(of(RecordType::A), of(RecordType::AAAA)).await,
+            Families::Inet6 => of_one(of(RecordType::AAAA), of(RecordType::A)).await,
         }
     }
 

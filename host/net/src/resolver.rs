@@ -3,13 +3,13 @@
 //! A resolver never decides whether something may be looked up: it consumes the
 //! permit that says so.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use portcullis_policy::{Lookup, Name, Permit, Reverse};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::address::Family;
 use crate::error::{Error, ErrorCode};
@@ -25,6 +25,10 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(10);
 /// How long an answer for one family waits for that of the other one, which may
 /// never come: RFC 8305, section 3.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+
+/// How much later than an answer for the other family one for the family that is
+/// wanted may come.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// How long the first answer may take, so that the other one is still waited for
 /// within [`LONGEST`].
@@ -191,6 +195,30 @@ pub(crate) async fn of_both(
             merge(six.unwrap_or(late), four)
         }
         Ok((None, None)) | Err(_) => late,
+    }
+}
+
+/// The answer for one family, which may never come. Where it is late the other
+/// family is asked for as well: if that is answered, the name server is there, and
+/// does not answer for this one.
+pub(crate) async fn of_one(
+    wanted: impl Future<Output = Result<Answer, ErrorCode>>,
+    other: impl Future<Output = Result<Answer, ErrorCode>>,
+) -> Result<Answer, ErrorCode> {
+    let mut wanted = pin!(wanted);
+    if let Ok(answer) = timeout(RESOLUTION_DELAY, &mut wanted).await {
+        return answer;
+    }
+    let silence = async {
+        match other.await {
+            Ok(_) => sleep(SILENCE).await,
+            Err(_) => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = &mut wanted => answer,
+        () = silence => Err(ErrorCode::NameTemporaryFailure),
     }
 }
 

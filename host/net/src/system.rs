@@ -18,7 +18,7 @@ use crate::aside::aside;
 use crate::error::ErrorCode;
 use crate::hosts_file::HostsFile;
 use crate::machine::Machine;
-use crate::resolver::{Answer, Families, Pending, Resolver, failure, of_both};
+use crate::resolver::{Answer, Families, Pending, Resolver, failure, of_both, of_one};
 
 /// How many lookups may wait for the machine at the same time. Each takes a
 /// thread that cannot be stopped, though its guest may give up and ask again;
@@ -76,8 +76,8 @@ impl Resolver for SystemResolver {
             // One question for both would wait for both.
             let answer = match families {
                 Families::Both => of_both(of(libc::AF_INET6), of(libc::AF_INET)).await,
-                Families::Inet => of(libc::AF_INET).await,
-                Families::Inet6 => of(libc::AF_INET6).await,
+                Families::Inet => of_one(of(libc::AF_INET), of(libc::AF_INET6)).await,
+                Families::Inet6 => of_one(of(libc::AF_INET6), of(libc::AF_INET)).await,
             };
             answer.map_err(|code| failure(code, permit.request().name().as_str()))
         })
