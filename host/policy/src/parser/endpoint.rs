@@ -175,6 +175,9 @@ fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
             .error("`join` takes `udp://` and a multicast address")
             .hint(example(verb));
     }
+    if let Some(error) = without_slashes(verb, text) {
+        return error;
+    }
     let error = text.error("the protocol is missing");
     match text.split_once(":") {
         Some(_) if text.text.contains("//") => error.hint(example(verb)),
@@ -197,6 +200,28 @@ fn without_protocol(verb: Verb, text: Fragment<'_>) -> GrantError {
         }
         Some(_) | None => error.hint(example(verb)),
     }
+}
+
+/// A protocol, and a host that does not stand behind `://`: `tcp:/127.0.0.1:80`,
+/// `tcp:127.0.0.1:80`, `tcp//127.0.0.1:80`, `tcp:80`.
+fn without_slashes(verb: Verb, text: Fragment<'_>) -> Option<GrantError> {
+    let end = text.text.find([':', '/'])?;
+    let (protocol, rest) = text.text.split_at_checked(end)?;
+    let protocol = Protocol::from_keyword(protocol)?;
+    let error = text.error(format!("`://` stands between `{protocol}` and the host"));
+    let rest = rest.trim_start_matches([':', '/']);
+    Some(match rest {
+        "" => error.hint(example(verb)),
+        port if ports::look_right(port) && verb.is_local() => error.hint(format!(
+            "did you mean `{verb} {protocol}://*:{}`?",
+            Quoted(port)
+        )),
+        port if ports::look_right(port) => error.hint(example(verb)),
+        _ => error.hint(format!(
+            "did you mean `{verb} {protocol}://{}`?",
+            Quoted(rest)
+        )),
+    })
 }
 
 fn unknown_protocol(verb: Verb, protocol: Fragment<'_>, rest: Fragment<'_>) -> GrantError {

@@ -55,6 +55,41 @@ fn verbs_are_checked_first() {
     );
 }
 
+/// Which looks like the right protocol to whoever wrote it.
+#[test]
+fn a_protocol_without_its_slashes_is_told_of_them() {
+    for text in [
+        "listen tcp:/127.0.0.1:6500",
+        "listen tcp:127.0.0.1:6500",
+        "listen tcp//127.0.0.1:6500",
+        "listen tcp/127.0.0.1:6500",
+    ] {
+        let (_, endpoint) = text.split_once(' ').unwrap();
+        let says = "`://` stands between `tcp` and the host; did you mean `listen \
+                    tcp://127.0.0.1:6500`?";
+        mistake(text, endpoint, says);
+    }
+    mistake(
+        "connect udp:[::1]:53",
+        "udp:[::1]:53",
+        "`://` stands between `udp` and the host; did you mean `connect udp://[::1]:53`?",
+    );
+    mistake(
+        "listen tcp:8080",
+        "tcp:8080",
+        "`://` stands between `tcp` and the host; did you mean `listen tcp://*:8080`?",
+    );
+    mistake(
+        "connect tcp:443",
+        "tcp:443",
+        "`://` stands between `tcp` and the host; write for example `connect \
+         tcp://127.0.0.1:8080`",
+    );
+    // A word is never told to be itself.
+    let error = Grant::parse("listen tcp:@x").unwrap_err().to_string();
+    assert!(!error.contains("did you mean `tcp`?"), "{error}");
+}
+
 #[test]
 fn endpoints_say_what_is_missing() {
     mistake(
@@ -71,11 +106,6 @@ fn endpoints_say_what_is_missing() {
         "connect :80",
         ":80",
         "the protocol is missing; write for example `connect tcp://127.0.0.1:8080`",
-    );
-    mistake(
-        "listen tcp//a.b:80",
-        "tcp//a.b:80",
-        "the protocol is missing; write for example `listen tcp://127.0.0.1:8080`",
     );
     mistake(
         "connect tcp://a.b",
