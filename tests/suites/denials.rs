@@ -77,7 +77,8 @@ fn connect_to_the_unspecified_address_is_judged_as_loopback() {
             denied("connect_is_denied", unspecified).allow("connect tcp://*:9"),
             "connect tcp://127.0.0.1:9 is not granted",
             "portcullis: denied  connect tcp://127.0.0.1:9\n  \
-             reason: no grant covers it; nearest: connect tcp://*:9 (host differs)\n  \
+             reason: no grant covers it; nearest: connect tcp://*:9 (host differs); `*` is \
+             public addresses, and 127.0.0.1 is loopback, which `loopback` covers\n  \
              to allow: --allow 'connect tcp://127.0.0.1:9'",
         );
     }

@@ -497,6 +497,7 @@ impl Network {
         let mut verdict = policy.check(request.clone());
         if request.name().is_none() {
             let now = Instant::now();
+            let mut is_lent = false;
             for pin in self.guest.pins.of(request.address().ip()) {
                 let named = policy.check(request.clone().named(pin.name.clone()));
                 if is_denied(&named) {
@@ -511,7 +512,16 @@ impl Network {
                 // Of a policy that is shadowed, it is the name that is learnt.
                 if pin.lends(now) && objection(&verdict).is_some() && named.is_ok() {
                     verdict = named;
+                    is_lent = true;
                 }
+            }
+            let is_silent = objection(&verdict).is_some_and(|denial| !denial.is_explicit());
+            if is_silent
+                && !is_lent
+                && let Some(name) = self.guest.pins.former(request.address().ip(), now)
+            {
+                // It allows nothing, and the operator hears why.
+                verdict = policy.check(request.formerly(name));
             }
         }
         verdict

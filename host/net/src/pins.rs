@@ -102,6 +102,14 @@ impl Pins {
         let pins = pins.into_iter().flatten();
         pins.filter(|pin| pin.is_valid(now)).cloned().collect()
     }
+
+    /// The last name that led to an address and lends it no grant any more.
+    pub(crate) fn former(&self, address: IpAddr, now: Instant) -> Option<Name> {
+        let known = self.0.lock();
+        let pins = known.by_address.get(&canonical(address))?;
+        let former = pins.iter().rev().find(|pin| !pin.lends(now));
+        former.map(|pin| pin.name.clone())
+    }
 }
 
 impl Known {
@@ -205,6 +213,12 @@ mod tests {
         let lends = |at| pinned.iter().any(|pin| pin.lends(at));
         assert!(lends(began + SHORTEST - Duration::from_millis(1)));
         assert!(!lends(Instant::now() + SHORTEST));
+        let former = |at| pins.former("10.0.0.1".parse().unwrap(), at);
+        assert_eq!(former(began + SHORTEST - Duration::from_millis(1)), None);
+        let late = Instant::now() + SHORTEST;
+        assert_eq!(former(late), Some(name("a.example")));
+        let other = "10.0.0.2".parse().unwrap();
+        assert_eq!(pins.former(other, late), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Bind {
 
     /// The same, where the guest asked for `name` and it led to this address.
     pub fn named(mut self, name: Name) -> Self {
-        self.endpoint.name = Some(name);
+        self.endpoint = self.endpoint.named(name);
         self
     }
 
@@ -65,7 +65,7 @@ impl Bind {
 
     /// The name that led to the address, if one did.
     pub fn name(&self) -> Option<&Name> {
-        self.endpoint.name.as_ref()
+        self.endpoint.name()
     }
 }
 

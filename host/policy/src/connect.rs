@@ -4,11 +4,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Query};
 use crate::layer::Layer;
 use crate::request::{Decide, Explanation, Request, Verdict};
 use crate::verb::Verb;
-use crate::{Canonical, Grant, Name, Protocol};
+use crate::{Canonical, Grant, Name, Protocol, Reason};
 
 /// A request to connect, or to send a datagram: POSIX `connect` and `sendto`.
 #[derive(Clone, Debug)]
@@ -24,9 +24,14 @@ impl Connect {
     }
 
     /// The same, where the guest asked for `name` and it led to this address.
-    pub fn named(mut self, name: Name) -> Self {
-        self.0.name = Some(name);
-        self
+    pub fn named(self, name: Name) -> Self {
+        Self(self.0.named(name))
+    }
+
+    /// The same, where the guest asked for the address, and `name` led to it once: that
+    /// answer has expired, so that it allows nothing. A denial says so.
+    pub fn formerly(self, name: Name) -> Self {
+        Self(self.0.formerly(name))
     }
 
     /// The transport protocol.
@@ -41,7 +46,22 @@ impl Connect {
 
     /// The name that led to the address, if one did.
     pub fn name(&self) -> Option<&Name> {
-        self.0.name.as_ref()
+        self.0.name()
+    }
+
+    /// That the name which led there once would do, if it would.
+    fn expired(&self, layer: &Layer) -> Option<Reason> {
+        let name = self.0.former()?;
+        let query = Query {
+            name: Some(name),
+            ..self.0.query()
+        };
+        let grant = layer.grant(Verb::Connect, &query)?;
+        Some(Reason::Expired {
+            name: name.clone(),
+            address: self.address().ip(),
+            grant: layer.allow.at(grant)?.clone(),
+        })
     }
 }
 
@@ -65,7 +85,11 @@ impl Decide for Connect {
     }
 
     fn explain(&self, layer: &Layer) -> Explanation {
-        self.0.explain(layer, Verb::Connect)
+        let mut explanation = self.0.explain(layer, Verb::Connect);
+        if let Some(reason) = self.expired(layer) {
+            explanation.reason = reason;
+        }
+        explanation
     }
 }
 

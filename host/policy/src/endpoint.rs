@@ -10,7 +10,7 @@ use crate::grant::Kind;
 use crate::host_pattern::HostPattern;
 use crate::layer::Layer;
 use crate::name_pattern::NamePattern;
-use crate::nearest::{Difference, Differences};
+use crate::nearest::{Aside, Difference, Differences};
 use crate::place::Place;
 use crate::ports::Ports;
 use crate::question::Question;
@@ -26,7 +26,9 @@ use crate::{Canonical, Grant, Group, Name, Protocol, Reason};
 pub(crate) struct Endpoint {
     pub(crate) protocol: Protocol,
     address: SocketAddr,
-    pub(crate) name: Option<Name>,
+    name: Option<Name>,
+    /// Whether the name led there once, and counts no more.
+    is_former: bool,
 }
 
 /// What the rules are asked about: the name, the addresses, or both.
@@ -46,7 +48,35 @@ impl Endpoint {
             protocol,
             address: address.into_canonical(),
             name: None,
+            is_former: false,
         }
+    }
+
+    /// The same, where the guest asked for `name`.
+    pub(crate) fn named(self, name: Name) -> Self {
+        Self {
+            name: Some(name),
+            is_former: false,
+            ..self
+        }
+    }
+
+    /// The same, where the guest asked for the address, to which `name` led once.
+    pub(crate) fn formerly(self, name: Name) -> Self {
+        Self {
+            is_former: true,
+            ..self.named(name)
+        }
+    }
+
+    /// The name that the guest asked for, if it asked for one.
+    pub(crate) fn name(&self) -> Option<&Name> {
+        self.name.as_ref().filter(|_| !self.is_former)
+    }
+
+    /// The name that led there once, if one did.
+    pub(crate) fn former(&self) -> Option<&Name> {
+        self.name.as_ref().filter(|_| self.is_former)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -65,7 +95,7 @@ impl Endpoint {
     pub(crate) fn query(&self) -> Query<'_> {
         Query {
             protocol: self.protocol,
-            name: self.name.as_ref(),
+            name: self.name(),
             reach: Some(heard_by(self.address.ip())),
             port: self.address.port(),
         }
@@ -76,7 +106,7 @@ impl Endpoint {
     /// so the unspecified address is granted as such.
     pub(crate) fn grant(&self, verb: Verb) -> SocketGrant {
         let ip = self.address.ip();
-        let (host, within) = match &self.name {
+        let (host, within) = match self.name() {
             Some(name) if !ip.is_unspecified() => {
                 let names = NamePattern::Exact(name.clone());
                 let is_home = match verb {
@@ -156,6 +186,25 @@ impl Question for Query<'_> {
             Kind::Unix(_) => None,
         }
     }
+
+    fn aside(&self, grant: &Grant) -> Option<Aside> {
+        let (Kind::Socket(grant), None, Some(reach)) = (grant.kind(), self.name, self.reach) else {
+            return None;
+        };
+        let (address, class) = (reach.addr(), Group::of(reach.addr()));
+        match &grant.host {
+            HostPattern::Names(NamePattern::Any) if !grant.verb.is_local() => {
+                Some(Aside::NotPublic { address, class })
+            }
+            HostPattern::Names(names)
+                if names.home() == Group::Loopback && class == Some(Group::Loopback) =>
+            {
+                let names = names.clone();
+                Some(Aside::ByNumber { names, address })
+            }
+            HostPattern::Addresses(_) | HostPattern::Names(_) => None,
+        }
+    }
 }
 
 /// What to write after `in` for an address: its group if that is a place, or
@@ -170,7 +219,7 @@ fn bounds(ip: IpAddr) -> Range {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (protocol, port) = (self.protocol, self.address.port());
-        match &self.name {
+        match self.name() {
             Some(name) => write!(f, "{protocol}://{}:{port}", name.spelled()),
             None => write!(
                 f,

@@ -211,6 +211,10 @@ impl Layer {
         almost.unwrap_or_else(|| Reason::NoGrant {
             nearest: Nearest::among(&self.allow, question.near(&self.allow), |grant| {
                 question.differences(grant, verb)
+            })
+            .map(|nearest| {
+                let aside = question.aside(nearest.grant());
+                nearest.with_aside(aside)
             }),
         })
     }

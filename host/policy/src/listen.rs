@@ -37,10 +37,8 @@ impl Listen {
 
     /// The same, where the guest asked for `name` and it led to this address.
     pub fn named(mut self, name: Name) -> Self {
-        if let Some(second) = &mut self.second {
-            second.name = Some(name.clone());
-        }
-        self.endpoint.name = Some(name);
+        self.second = self.second.map(|second| second.named(name.clone()));
+        self.endpoint = self.endpoint.named(name);
         self
     }
 
@@ -56,7 +54,7 @@ impl Listen {
 
     /// The name that led to the address, if one did.
     pub fn name(&self) -> Option<&Name> {
-        self.endpoint.name.as_ref()
+        self.endpoint.name()
     }
 
     /// Whether it hears IPv4 as well as IPv6.

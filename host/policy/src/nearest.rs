@@ -4,15 +4,31 @@
 
 use std::fmt;
 
-use crate::Grant;
+use std::net::IpAddr;
+
+use crate::name_pattern::NamePattern;
 use crate::place::Place;
 use crate::rules::Rules;
+use crate::{Grant, Group};
 
 /// A grant that comes close to covering a request.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Nearest {
     grant: Grant,
     differences: Vec<Difference>,
+    aside: Option<Aside>,
+}
+
+/// Why a host differs that seems to be the same.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Aside {
+    /// The grant names loopback, and the guest asked for a number.
+    ByNumber { names: NamePattern, address: IpAddr },
+    /// The grant says `*`, which is public addresses.
+    NotPublic {
+        address: IpAddr,
+        class: Option<Group>,
+    },
 }
 
 /// In what a grant differs from a request.
@@ -57,7 +73,17 @@ impl Nearest {
         Some(Self {
             grant: grant.clone(),
             differences: differences.into(),
+            aside: None,
         })
+    }
+
+    /// The same, with what a reader of it may not know.
+    pub(crate) fn with_aside(self, aside: Option<Aside>) -> Self {
+        let is_about_the_host = self.differences.contains(&Difference::Host);
+        Self {
+            aside: aside.filter(|_| is_about_the_host),
+            ..self
+        }
     }
 }
 
@@ -102,7 +128,37 @@ impl fmt::Display for Nearest {
             " differs)"
         } else {
             " differ)"
-        })
+        })?;
+        match &self.aside {
+            Some(aside) => write!(f, "; {aside}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Aside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByNumber { names, address } => write!(
+                f,
+                "`{names}` covers what is asked for by that name, and {address} is a number; \
+                 `loopback` covers both"
+            ),
+            Self::NotPublic {
+                address,
+                class: Some(class),
+            } => write!(
+                f,
+                "`*` is public addresses, and {address} is {class}, which `{class}` covers"
+            ),
+            Self::NotPublic {
+                address,
+                class: None,
+            } => write!(
+                f,
+                "`*` is public addresses, and {address} is special, which `any` covers"
+            ),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a request asks the rules about one endpoint, whatever kind of endpoint
 //! that is. It must not weigh denies against grants: `layer` does.
 
-use crate::nearest::Differences;
+use crate::nearest::{Aside, Differences};
 use crate::place::Place;
 use crate::rules::Rules;
 use crate::verb::Verb;
@@ -28,4 +28,7 @@ pub(crate) trait Question {
 
     /// In what a grant differs, if it comes close.
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences>;
+
+    /// Why the host of the nearest grant differs, where it seems to be the same.
+    fn aside(&self, grant: &Grant) -> Option<Aside>;
 }

@@ -15,6 +15,16 @@ pub enum Reason {
         /// The deny.
         deny: Grant,
     },
+    /// A grant covers a name that led to the address, and the answer that said so
+    /// has expired.
+    Expired {
+        /// The name.
+        name: Name,
+        /// The address it led to.
+        address: IpAddr,
+        /// The grant that covers the name.
+        grant: Grant,
+    },
     /// A dual-stack socket hears both families, and one of them is not
     /// granted.
     HalfGranted {
@@ -61,6 +71,7 @@ impl Reason {
             Self::NoGrant { nearest } => nearest.as_ref().map(Nearest::grant),
             Self::NotMulticast { .. } => None,
             Self::DeniedBy { deny: grant }
+            | Self::Expired { grant, .. }
             | Self::HalfGranted { grant, .. }
             | Self::NotInRange { grant, .. }
             | Self::PeerOutside { grant, .. } => Some(grant),
@@ -72,6 +83,7 @@ impl Reason {
         match self {
             Self::NotMulticast { .. } => true,
             Self::DeniedBy { .. }
+            | Self::Expired { .. }
             | Self::HalfGranted { .. }
             | Self::NoGrant { .. }
             | Self::NotInRange { .. }
@@ -86,7 +98,8 @@ impl Reason {
     pub fn cited(&self) -> Option<&Grant> {
         match self {
             Self::DeniedBy { deny } => Some(deny),
-            Self::HalfGranted { grant, .. }
+            Self::Expired { grant, .. }
+            | Self::HalfGranted { grant, .. }
             | Self::NotInRange { grant, .. }
             | Self::PeerOutside { grant, .. } => Some(grant),
             Self::NoGrant { nearest } => nearest.as_ref().map(Nearest::grant),
@@ -99,6 +112,15 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DeniedBy { deny } => write!(f, "denied by: {deny}"),
+            Self::Expired {
+                name,
+                address,
+                grant,
+            } => write!(
+                f,
+                "{name} led to {address}, and that answer has expired: the guest is to look it \
+                 up again, or to connect by the name, which is covered by: {grant}"
+            ),
             Self::HalfGranted { grant, missing } => write!(
                 f,
                 "a dual-stack socket also listens on {missing}, which no grant covers; \

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::grant::Kind;
 use crate::layer::Layer;
-use crate::nearest::{Difference, Differences};
+use crate::nearest::{Aside, Difference, Differences};
 use crate::place::Place;
 use crate::question::Question;
 use crate::request::{Explanation, Verdict};
@@ -65,6 +65,10 @@ impl Question for UnixEndpoint {
 
     fn has_listeners(&self) -> bool {
         self.kind == UnixKind::Stream
+    }
+
+    fn aside(&self, _grant: &Grant) -> Option<Aside> {
+        None
     }
 
     fn differences(&self, grant: &Grant, verb: Verb) -> Option<Differences> {

@@ -1,6 +1,6 @@
 //! What denials say.
 
-use portcullis_policy::{Bind, Listen, Policy, Protocol};
+use portcullis_policy::{Bind, Connect, Listen, Name, Policy, Protocol};
 
 use crate::check::{decide, denial, policy};
 
@@ -93,6 +93,88 @@ fn the_nearest_grant_differs_least() {
         "lookup connect tcp a.b 81",
         "connect tcp://a.b:80 (port differs)",
     );
+}
+
+/// What `*` and a name stand for is not what they look like to many.
+#[test]
+fn a_host_that_seems_the_same_is_told_apart() {
+    let nearest = |policy: &str, request: &str, nearest: &str| {
+        let text = denial(policy, request).reason().to_string();
+        assert_eq!(text, format!("no grant covers it; nearest: {nearest}"));
+    };
+    nearest(
+        "connect tcp://*:*",
+        "connect tcp://10.0.0.1:80",
+        "connect tcp://*:* (host differs); `*` is public addresses, and 10.0.0.1 is private, \
+         which `private` covers",
+    );
+    nearest(
+        "connect tcp://*:443",
+        "connect tcp://[::1]:80",
+        "connect tcp://*:443 (host and port differ); `*` is public addresses, and ::1 is \
+         loopback, which `loopback` covers",
+    );
+    nearest(
+        "connect udp://*:*",
+        "connect udp://100.64.0.1:53",
+        "connect udp://*:* (host differs); `*` is public addresses, and 100.64.0.1 is special, \
+         which `any` covers",
+    );
+    nearest(
+        "listen tcp://localhost:80",
+        "bind tcp://127.0.0.1:80",
+        "listen tcp://localhost:80 (host differs); `localhost` covers what is asked for by that \
+         name, and 127.0.0.1 is a number; `loopback` covers both",
+    );
+    nearest(
+        "connect tcp://localhost:80",
+        "connect tcp://[::1]:80",
+        "connect tcp://localhost:80 (host differs); `localhost` covers what is asked for by that \
+         name, and ::1 is a number; `loopback` covers both",
+    );
+    // Where the host is none of the differences, or another one.
+    nearest(
+        "connect tcp://*:443",
+        "connect tcp://1.1.1.1:80",
+        "connect tcp://*:443 (port differs)",
+    );
+    nearest(
+        "listen tcp://localhost:80",
+        "bind tcp://10.0.0.1:80",
+        "listen tcp://localhost:80 (host differs)",
+    );
+}
+
+#[test]
+fn a_number_whose_name_has_expired_is_told_of_it() {
+    let formerly = |policy: &str, name: &str| {
+        let policy = Policy::builder().allow(policy).build().unwrap();
+        let address = "10.0.0.5:5432".parse().unwrap();
+        let request = Connect::new(Protocol::Tcp, address);
+        let request = request.formerly(Name::parse(name).unwrap());
+        policy.check(request).unwrap_err()
+    };
+    let denial = formerly("connect tcp://db.internal:5432 in private", "db.internal");
+    assert_eq!(denial.request(), "connect tcp://10.0.0.5:5432");
+    assert_eq!(
+        denial.reason().to_string(),
+        "db.internal led to 10.0.0.5, and that answer has expired: the guest is to look it up \
+         again, or to connect by the name, which is covered by: connect tcp://db.internal:5432 in \
+         private"
+    );
+    assert!(!denial.is_explicit());
+    // Of a name that would not help nothing is said.
+    for (policy, name) in [
+        ("connect tcp://db.internal:5432", "db.internal"),
+        ("connect tcp://db.internal:80 in private", "db.internal"),
+        (
+            "connect tcp://db.internal:5432 in private",
+            "other.internal",
+        ),
+    ] {
+        let reason = formerly(policy, name).reason().to_string();
+        assert!(reason.starts_with("no grant covers it"), "{reason}");
+    }
 }
 
 #[test]
