@@ -1,6 +1,8 @@
 //! What a server prints, written by a thread for each stream: a reader who stalls
 //! keeps nobody from being served. It must not know what is printed.
 
+mod lines;
+
 use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +12,9 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use portcullis::Shown;
+use lines::Lines;
 use portcullis::wasmtime_wasi::cli::{self, StdoutStream};
+use portcullis::{Shown, Speaker};
 use tokio::io::AsyncWrite;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -32,7 +35,7 @@ const OF_HANDLERS: u32 = 64 << 10;
 const OF_SERVER: u32 = 1 << 20;
 
 /// How much a handler prints in one piece: as much as WASI writes with one call.
-const PIECE: u32 = 4 << 10;
+const PIECE: usize = 4 << 10;
 
 /// How long the process waits at its end for who reads what it has printed.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -107,6 +110,14 @@ impl Output {
         let _ = self.queue.send(Printed { bytes, _room });
     }
 
+    /// The stream, for a handler: each line behind the number of who speaks, or as it is.
+    pub(crate) fn of(&self, speaker: Option<&Speaker>) -> OfHandlers {
+        OfHandlers {
+            output: self.clone(),
+            speaker: speaker.cloned(),
+        }
+    }
+
     /// Waits until all is written.
     async fn written(&self) {
         // All of the room is free then, and neither is ever closed.
@@ -140,27 +151,62 @@ impl Write for &Output {
     }
 }
 
-/// What handlers print.
-impl StdoutStream for Output {
+/// A stream of the process, for a handler.
+pub(crate) struct OfHandlers {
+    output: Output,
+    /// None where what it prints is passed on as it is.
+    speaker: Option<Speaker>,
+}
+
+impl StdoutStream for OfHandlers {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(OfHandler {
-            output: self.clone(),
+            output: self.output.clone(),
+            speaker: self.speaker.clone(),
+            lines: Lines::default(),
             room: None,
         })
     }
 }
 
-impl cli::IsTerminal for Output {
+impl cli::IsTerminal for OfHandlers {
     fn is_terminal(&self) -> bool {
-        self.is_terminal
+        self.output.is_terminal
     }
 }
 
 /// A stream of a handler, who waits for room.
 struct OfHandler {
     output: Output,
+    speaker: Option<Speaker>,
+    lines: Lines,
     /// What is waited for.
     room: Option<Pin<Box<dyn Future<Output = io::Result<OwnedSemaphorePermit>> + Send + Sync>>>,
+}
+
+impl OfHandler {
+    /// What is to be printed with a piece, and how much of the piece is in it.
+    fn text(&self, piece: &[u8]) -> (Vec<u8>, usize) {
+        match &self.speaker {
+            Some(speaker) => self.lines.with(speaker.number(), piece),
+            None => (piece.to_vec(), piece.len()),
+        }
+    }
+}
+
+/// Prints the line that it has begun and not ended.
+impl Drop for OfHandler {
+    fn drop(&mut self) {
+        let rest = self.lines.rest();
+        let length = u32::try_from(rest.len()).unwrap_or(OF_HANDLERS);
+        let room = Arc::clone(&self.output.room_of_handlers);
+        match room.try_acquire_many_owned(length) {
+            Ok(_) if rest.is_empty() => {}
+            Ok(room) => self.output.queue(rest, room),
+            // Nobody waits any more.
+            Err(_) => drop(self.output.lost.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
 }
 
 impl AsyncWrite for OfHandler {
@@ -169,24 +215,30 @@ impl AsyncWrite for OfHandler {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { output, room } = self.get_mut();
-        let wait = room.get_or_insert_with(|| {
-            let length = u32::try_from(bytes.len()).unwrap_or(PIECE).min(PIECE);
-            let all = Arc::clone(&output.room_of_handlers);
-            Box::pin(async move {
-                all.acquire_many_owned(length)
-                    .await
-                    .map_err(io::Error::other)
-            })
-        });
-        let taken = ready!(wait.as_mut().poll(context));
-        *room = None;
-        let taken = taken?;
-        // Whoever asks again may have less than before.
-        let length = bytes.len().min(taken.num_permits());
-        let (piece, _) = bytes.split_at(length);
-        output.queue(piece.to_vec(), taken);
-        Poll::Ready(Ok(length))
+        let this = self.get_mut();
+        let (piece, _) = bytes.split_at(bytes.len().min(PIECE));
+        let (text, printed) = this.text(piece);
+        let is_printed = !text.is_empty();
+        if is_printed {
+            let output = &this.output;
+            let wait = this.room.get_or_insert_with(|| {
+                let length = u32::try_from(text.len()).unwrap_or(OF_HANDLERS);
+                let length = length.min(OF_HANDLERS);
+                let all = Arc::clone(&output.room_of_handlers);
+                Box::pin(async move {
+                    all.acquire_many_owned(length)
+                        .await
+                        .map_err(io::Error::other)
+                })
+            });
+            let taken = ready!(wait.as_mut().poll(context));
+            this.room = None;
+            this.output.queue(text, taken?);
+        }
+        if let Some(speaker) = &this.speaker {
+            this.lines.add(speaker.number(), piece, is_printed, printed);
+        }
+        Poll::Ready(Ok(piece.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -238,12 +290,12 @@ mod tests {
     #[tokio::test]
     async fn handlers_wait_for_room_and_the_server_does_not() {
         let (output, go_on, reads) = stalled();
-        let mut handler = Pin::from(output.async_stream());
-        let piece = [b'x'; PIECE as usize];
-        for _ in 0..OF_HANDLERS / PIECE {
+        let mut handler = Pin::from(output.of(None).async_stream());
+        let piece = [b'x'; PIECE];
+        for _ in 0..OF_HANDLERS as usize / PIECE {
             handler.write_all(&piece).await.unwrap();
         }
-        let mut another = Pin::from(output.async_stream());
+        let mut another = Pin::from(output.of(None).async_stream());
         let waits = timeout(Duration::from_millis(50), another.write_all(b"more"));
         waits.await.unwrap_err();
         output.print(b"told of it\n").unwrap();
@@ -258,8 +310,8 @@ mod tests {
     #[tokio::test]
     async fn what_the_server_says_to_nobody_is_counted() {
         let (output, go_on, reads) = stalled();
-        let line = [b'x'; PIECE as usize];
-        for _ in 0..OF_SERVER / PIECE {
+        let line = [b'x'; PIECE];
+        for _ in 0..OF_SERVER as usize / PIECE {
             output.print(&line).unwrap();
         }
         for _ in 0..3 {

@@ -3,13 +3,15 @@
 use std::env::{self, VarError};
 use std::fs;
 use std::future;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use portcullis::{
-    AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, Shown, SystemResolver,
+    AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, Shown, Speaker,
+    SystemResolver, TrapReport,
 };
 
 use crate::arguments::{GuestArguments, PolicyArguments, ResolverKind, RunArguments};
@@ -67,7 +69,11 @@ pub(crate) fn execute(
 ) -> Result<Option<Exit>> {
     let mut wasi = surroundings(arguments, &variables(arguments)?);
     folders.give(&mut wasi)?;
-    let wasi = wasi.inherit_stdio().build();
+    let speaker = Speaker::new();
+    wasi.inherit_stdin()
+        .inherit_stdout()
+        .stderr(speaker.heard(io::stderr()));
+    let wasi = wasi.build();
     let program = Program::load(&engine(Engine::builder())?, &arguments.program)?;
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -102,17 +108,18 @@ pub(crate) fn execute(
             None => outcome,
         }
     })?;
-    Ok(outcome.map(|outcome| exit(&arguments.program, outcome)))
+    Ok(outcome.map(|outcome| exit(&arguments.program, outcome, &speaker)))
 }
 
 /// How the command is to end; says why, where the program did not end by itself.
-fn exit(program: &Path, outcome: Outcome) -> Exit {
+fn exit(program: &Path, outcome: Outcome, speaker: &Speaker) -> Exit {
     match outcome {
         Outcome::Exit(code) => Exit::Guest(code),
         Outcome::Trap(error) => {
             let program = Shown::line(program.display());
             stderr::say(&Shown::lines(format_args!(
-                "error: {program}: trapped: {error:?}"
+                "error: {program}: trapped: {}",
+                TrapReport::new(&speaker.explain(error)).lines()
             )));
             Exit::Trap
         }

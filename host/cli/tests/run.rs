@@ -188,7 +188,31 @@ fn a_trap_exits_with_134() {
         stderr.contains("as ordered"),
         "the guest's own words: {stderr}"
     );
-    assert!(stderr.contains("faults.wasm: trapped: "), "{stderr}");
+    // In the end, where and why, and the program's own functions.
+    let (_, told) = stderr.split_once("faults.wasm: trapped: ").unwrap();
+    assert!(told.starts_with("panicked at "), "{stderr}");
+    let (place, frames) = told.split_once('\n').unwrap();
+    assert!(place.contains("faults.rs:"), "{stderr}");
+    assert!(place.ends_with(": as ordered"), "{stderr}");
+    assert!(frames.contains("  in faults::"), "{stderr}");
+    check_frames(frames);
+}
+
+/// Checks that there are frames, of the guest's own functions alone.
+#[track_caller]
+fn check_frames(frames: &str) {
+    assert!(!frames.is_empty());
+    for mangled in [
+        "_ZN",
+        "core::",
+        "std::",
+        "__rust",
+        "abort",
+        "<wasm function",
+        "wasm backtrace",
+    ] {
+        assert!(!frames.contains(mangled), "{mangled}: {frames}");
+    }
 }
 
 #[test]

@@ -97,8 +97,11 @@ fn a_component_that_traps_writes_nothing_raw() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("trap.wasm"), that_traps()).unwrap();
     let (_, said) = portcullis(folder.path(), &["run", "trap.wasm"]);
-    check(&said, "error: trap.wasm: trapped: ");
-    check(&said, "\u{fffd}[2J");
+    check(
+        &said,
+        "error: trap.wasm: trapped: wasm trap: wasm `unreachable` instruction executed",
+    );
+    check(&said, "  in \u{fffd}[2J portcullis: \u{fffd}");
 }
 
 /// A folder that others can write to may have any name in it.

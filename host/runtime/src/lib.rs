@@ -100,7 +100,9 @@ mod memory;
 mod pool;
 mod program;
 mod server;
+mod speaker;
 mod state;
+mod trap_report;
 
 pub use access_log::AccessLog;
 pub use audit_log::AuditLog;
@@ -128,6 +130,8 @@ pub use server::{
     Bounds, Drained, Ending, Held, ListenError, Log, Reuse, Served, Server, Service, TurnedAway,
     Visit, WhenFull,
 };
+pub use speaker::Speaker;
+pub use trap_report::TrapReport;
 /// The wasmtime that this crate was built with.
 pub use wasmtime;
 /// The wasmtime-wasi that this crate was built with.

@@ -9,12 +9,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::ctx::{Ctx, CtxView, View};
 use crate::memory::Memory;
+use crate::speaker::Speaker;
 
 /// Makes the rest of an instance's world: everything but the network.
-pub(crate) type MakeWasi = Arc<dyn Fn() -> WasiCtx + Send + Sync>;
+pub(crate) type MakeWasi = Arc<dyn Fn(&Speaker) -> WasiCtx + Send + Sync>;
 
 /// The same, where that can fail.
-pub(crate) type TryMakeWasi = Arc<dyn Fn() -> wasmtime::Result<WasiCtx> + Send + Sync>;
+pub(crate) type TryMakeWasi = Arc<dyn Fn(&Speaker) -> wasmtime::Result<WasiCtx> + Send + Sync>;
 
 /// What belongs to one instance.
 pub(crate) struct State {
@@ -29,6 +30,7 @@ pub(crate) struct State {
 struct Wasi {
     made: Option<WasiCtx>,
     make: MakeWasi,
+    speaker: Speaker,
 }
 
 impl State {
@@ -36,7 +38,8 @@ impl State {
     pub(crate) fn new(wasi: WasiCtx, portcullis: Ctx) -> Self {
         let wasi = Wasi {
             made: Some(wasi),
-            make: Arc::new(|| WasiCtx::builder().build()),
+            make: Arc::new(|_| WasiCtx::builder().build()),
+            speaker: Speaker::new(),
         };
         Self::with(wasi, portcullis, Memory::new(usize::MAX))
     }
@@ -46,6 +49,7 @@ impl State {
     /// all.
     pub(crate) fn bounded(
         make_wasi: &MakeWasi,
+        speaker: Speaker,
         portcullis: Ctx,
         memory: usize,
         handles: usize,
@@ -53,6 +57,7 @@ impl State {
         let wasi = Wasi {
             made: None,
             make: Arc::clone(make_wasi),
+            speaker,
         };
         let mut state = Self::with(wasi, portcullis, Memory::new(memory));
         state.table.set_max_capacity(handles);
@@ -95,8 +100,12 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Wasi { made, make } = &mut self.wasi;
-        let ctx = made.get_or_insert_with(|| make());
+        let Wasi {
+            made,
+            make,
+            speaker,
+        } = &mut self.wasi;
+        let ctx = made.get_or_insert_with(|| make(speaker));
         WasiCtxView {
             ctx,
             table: &mut self.table,
@@ -130,10 +139,12 @@ mod tests {
     fn one_call_is_handed_no_more_than_the_instance_may_have() {
         let engine = crate::Engine::new().unwrap();
         let ctx = || Ctx::new(Network::new(Policy::default()));
-        let wasi: MakeWasi = Arc::new(|| WasiCtx::builder().build());
-        let small = State::bounded(&wasi, ctx(), 1 << 20, 64).into_store(engine.as_wasmtime());
+        let wasi: MakeWasi = Arc::new(|_| WasiCtx::builder().build());
+        let small = State::bounded(&wasi, Speaker::new(), ctx(), 1 << 20, 64)
+            .into_store(engine.as_wasmtime());
         assert_eq!(small.hostcall_fuel(), 1 << 20);
-        let large = State::bounded(&wasi, ctx(), 1 << 40, 64).into_store(engine.as_wasmtime());
+        let large = State::bounded(&wasi, Speaker::new(), ctx(), 1 << 40, 64)
+            .into_store(engine.as_wasmtime());
         let of_wasmtime = Store::new(engine.as_wasmtime(), ()).hostcall_fuel();
         assert_eq!(large.hostcall_fuel(), of_wasmtime);
     }

@@ -77,6 +77,11 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Watching")]
     pub(crate) metrics: Option<MetricsAddress>,
 
+    /// Pass on what handlers print as it is, without the number of the connection, or
+    /// datagram, before each line.
+    #[arg(long, help_heading = "Watching")]
+    pub(crate) no_numbers: bool,
+
     /// What each instance and all of them may take.
     #[command(flatten)]
     pub(crate) bounds: BoundArguments,

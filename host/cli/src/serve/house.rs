@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use portcullis::{AuditLog, Engine, Handler, Service, wasmtime};
+use portcullis::{AuditLog, Engine, Handler, Service, Speaker, wasmtime};
 
 use super::inherited::Inherited;
 use super::restart::Executable;
@@ -91,18 +91,20 @@ impl House {
         let guest = &self.arguments.guest;
         let variables = run::variables(guest)?;
         let arguments = Arc::clone(&self.arguments);
-        let surroundings = move || {
+        let surroundings = move |speaker: &Speaker| {
             let mut wasi = run::surroundings(&arguments.guest, &variables);
-            wasi.stdout(STDOUT.clone()).stderr(STDERR.clone());
+            let of = Some(speaker).filter(|_| !arguments.no_numbers);
+            wasi.stdout(STDOUT.of(of))
+                .stderr(speaker.heard(STDERR.of(of)));
             wasi
         };
         if self.folders.is_empty() {
-            return Ok(service.with_wasi(move || surroundings().build()));
+            return Ok(service.with_wasi(move |speaker| surroundings(speaker).build()));
         }
         let folders = Arc::clone(&self.folders);
         // There may be no descriptor left.
-        Ok(service.try_with_wasi(move || {
-            let mut wasi = surroundings();
+        Ok(service.try_with_wasi(move |speaker| {
+            let mut wasi = surroundings(speaker);
             let given = folders.give(&mut wasi);
             given.map_err(|error| wasmtime::Error::msg(format!("{error:#}")))?;
             Ok(wasi.build())

@@ -19,13 +19,16 @@ const ANY_PORT: &str = "tcp://127.0.0.1:0";
 fn the_greeting_handler_thanks_each_visitor_and_closes() {
     let (mut server, addresses) = Example::handler("greeting-handler", [ANY_PORT]).serve();
     let mut said = server.lines();
-    for _ in 0..2 {
+    for number in 1..=2 {
         let mut visitor = TcpStream::connect(&addresses[0]).unwrap();
         let mut heard = String::new();
         visitor.read_to_string(&mut heard).unwrap();
         assert_eq!(heard, "Thank you for connecting\n");
         let from = visitor.local_addr().unwrap();
-        assert_eq!(said.next().unwrap(), format!("Got connection from {from}"));
+        assert_eq!(
+            said.next().unwrap(),
+            format!("[{number}] Got connection from {from}")
+        );
     }
 }
 
@@ -142,7 +145,9 @@ fn the_datagram_handler_answers_each_client_what_it_asked() {
         let answer = str::from_utf8(&answer[..length]).unwrap();
         assert_eq!(answer, format!("HELLO {number}"));
     }
-    let mut heard: Vec<String> = server.lines().take(clients.len()).collect();
+    let unnumbered = |line: String| line.split_once("] ").unwrap().1.to_owned();
+    let heard = server.lines().take(clients.len());
+    let mut heard: Vec<String> = heard.map(unnumbered).collect();
     let mut expected: Vec<String> = clients
         .iter()
         .enumerate()

@@ -33,7 +33,11 @@ fn serve() -> (Running, impl Iterator<Item = String>, u16) {
 fn serve_handler() -> (Running, impl Iterator<Item = String>, u16) {
     let (mut server, addresses) = Example::handler("http-handler", ["tcp://127.0.0.1:0"]).serve();
     let address: SocketAddr = addresses[0].parse().unwrap();
-    let said = server.lines();
+    // Behind the numbers of the connections.
+    let said = server.lines().map(|line| {
+        let (_, said) = line.split_once("] ").unwrap();
+        said.to_owned()
+    });
     (server, said, address.port())
 }
 

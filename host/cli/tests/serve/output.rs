@@ -108,11 +108,14 @@ fn what_handlers_print_arrives_whole() {
     }
     let said = server.finish();
     let lines = reader.join().unwrap();
-    assert_eq!(lines.len(), EACH, "{lines:?}");
+    assert_eq!(lines.len(), 8 * EACH, "{lines:?}");
     for number in 0..EACH {
         let line = format!("{number:->99}");
-        assert_eq!(lines.get(&line), Some(&8), "{line}");
-        assert_eq!(said.matches(&line).count(), 8, "{line}");
+        for connection in 1..=8 {
+            let line = format!("[{connection}] {line}");
+            assert_eq!(lines.get(&line), Some(&1), "{line}");
+            assert_eq!(said.matches(&line).count(), 1, "{line}");
+        }
     }
 }
 
@@ -127,5 +130,19 @@ fn what_is_printed_last_is_read_after_the_end() {
     assert!(said.ends_with("the last words"), "{said}");
     let mut printed = String::new();
     stdout.read_to_string(&mut printed).unwrap();
-    assert_eq!(printed, "the last words\n");
+    assert_eq!(printed, "[1] the last words\n");
+}
+
+/// For whom what is printed is read by a program.
+#[test]
+fn what_handlers_print_can_be_passed_on_as_it_is() {
+    let mut command = serve(["--listen", "tcp://127.0.0.1:0", "--no-numbers"]);
+    command.arg(guest("handler-faults"));
+    let (mut server, mut stdout) = Server::start_printing(command);
+    let address = server.address();
+    assert_eq!(obeyed(address, "print {\"json\": 1}"), "printed");
+    server.finish();
+    let mut printed = String::new();
+    stdout.read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "{\"json\": 1}\n");
 }

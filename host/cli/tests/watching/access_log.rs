@@ -144,6 +144,50 @@ fn each_connection_has_its_line() {
     assert_eq!(told.iter().find(of_guests), None);
 }
 
+/// The panic itself is told on standard error, by the handler.
+#[test]
+fn a_panic_is_told_with_its_place_and_the_handlers_own_functions() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("access.jsonl");
+    let path = log.to_str().unwrap();
+    let listen = ["--listen", "tcp://127.0.0.1:0", "--access-log", path];
+    let mut server = Server::start("handler-faults", &listen);
+    // One who is served by the same instance has its own.
+    for (count, order_of) in [(1, "panic"), (2, "trap"), (3, "overflow")] {
+        order(server.address(), order_of);
+        read_when(&log, count);
+    }
+    let lines = read_when(&log, 3);
+    let reason = |line: usize| lines[line]["reason"].as_str().unwrap();
+    let (place, frames) = reason(0).split_once("; in ").unwrap();
+    assert!(place.starts_with("panicked at "), "{place}");
+    assert!(place.contains("src/order.rs:"), "{place}");
+    assert!(place.ends_with(": as ordered"), "{place}");
+    assert!(
+        frames.contains("portcullis_test_guests::order::panic"),
+        "{frames}"
+    );
+    for mangled in [
+        "_ZN",
+        "core::",
+        "std::",
+        "__rust",
+        "abort",
+        "wasm backtrace",
+    ] {
+        assert!(!frames.contains(mangled), "{mangled}: {frames}");
+    }
+    let trapped = "wasm trap: wasm `unreachable` instruction executed; in portcullis_test_guests::";
+    assert!(reason(1).starts_with(trapped), "{}", reason(1));
+    assert!(
+        reason(2).starts_with("wasm trap: call stack exhausted"),
+        "{}",
+        reason(2)
+    );
+    let said = server.hears("[1] ", 4);
+    assert!(said.iter().any(|line| line == "as ordered"), "{said:?}");
+}
+
 #[test]
 fn those_who_are_dropped_at_the_end_have_their_lines() {
     let folder = TempDir::new().unwrap();

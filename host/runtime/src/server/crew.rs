@@ -14,6 +14,7 @@ use crate::bindings::portcullis::sockets::types;
 use crate::bindings::stream::{StreamServer, StreamServerPre};
 use crate::ctx::Ctx;
 use crate::memory::Memory;
+use crate::speaker::Speaker;
 use crate::state::{MakeWasi, State, TryMakeWasi};
 
 /// What a handler exports.
@@ -117,6 +118,7 @@ pub(crate) struct World {
 pub(crate) struct Instance<E> {
     store: Store<State>,
     audit: Option<Numbered>,
+    speaker: Speaker,
     exports: Option<E>,
     served: u32,
 }
@@ -141,6 +143,7 @@ impl<E: Export> Crew<E> {
             if let Some(audit) = &kept.audit {
                 audit.turn_to(number);
             }
+            kept.speaker.turn_to(number);
             return kept;
         }
         let World {
@@ -156,9 +159,12 @@ impl<E: Export> Crew<E> {
             None => network.clone(),
         };
         let ctx = Ctx::new(network);
-        let state = State::bounded(make_wasi, ctx, self.memory, self.handles);
+        let speaker = Speaker::new();
+        speaker.turn_to(number);
+        let state = State::bounded(make_wasi, speaker.clone(), ctx, self.memory, self.handles);
         Instance {
             audit,
+            speaker,
             store: state.into_store(E::engine(&self.pre)),
             exports: None,
             served: 0,
@@ -226,7 +232,7 @@ impl<E: Export> Instance<E> {
             None => {
                 let began = Instant::now();
                 if let Some(make) = &crew.world.make_wasi_before {
-                    let wasi = make().map_err(Failed::ToBegin)?;
+                    let wasi = make(&self.speaker).map_err(Failed::ToBegin)?;
                     self.store.data_mut().give_wasi(wasi);
                 }
                 for (name, grant) in &crew.world.sockets {
@@ -236,11 +242,12 @@ impl<E: Export> Instance<E> {
                 }
                 let made = E::instantiate(&crew.pre, &mut self.store).await;
                 *instantiation = Some(began.elapsed());
-                self.exports.insert(made.map_err(Failed::ToBegin)?)
+                let made = made.map_err(|trap| Failed::ToBegin(self.speaker.explain(trap)));
+                self.exports.insert(made?)
             }
         };
         let called = exports.call(&mut self.store, input).await;
-        called.map_err(Failed::Within)
+        called.map_err(|trap| Failed::Within(self.speaker.explain(trap)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a server tells of those whom it serves. It must not hold anybody up.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use portcullis_net::{AuditFailure, Error, SocketAddress};
 use portcullis_policy::Shown;
+
+use crate::trap_report::TrapReport;
 
 /// Hears of connections and datagrams: for an access log, or to count them.
 ///
@@ -184,17 +185,7 @@ impl Ending {
     pub fn reason(&self) -> Option<Shown> {
         match self {
             Self::Trapped(error) | Self::OutOfMemory(error) | Self::NotBegun(error) => {
-                // The cause first, since where it happened may be a long story.
-                let mut causes: Vec<_> = error.chain().collect();
-                causes.reverse();
-                Some(Shown::line(fmt::from_fn(|f| {
-                    let mut apart = "";
-                    for cause in &causes {
-                        write!(f, "{apart}{cause}")?;
-                        apart = "; ";
-                    }
-                    Ok(())
-                })))
+                Some(TrapReport::new(error).line())
             }
             Self::Failed(error) => Some(Shown::line(error)),
             Self::Exited(code) => Some(Shown::line(format_args!("exit code {code}"))),

@@ -14,6 +14,7 @@ use super::numbered::MakeAudit;
 use crate::bindings::datagram::DatagramServer;
 use crate::bindings::stream::StreamServer;
 use crate::handler::Handler;
+use crate::speaker::Speaker;
 use crate::state::{MakeWasi, TryMakeWasi};
 
 /// A handler, and what each of its instances may do.
@@ -35,7 +36,7 @@ impl Service {
         Self {
             handler,
             network,
-            make_wasi: Arc::new(|| WasiCtx::builder().build()),
+            make_wasi: Arc::new(|_| WasiCtx::builder().build()),
             make_wasi_before: None,
             make_audit: None,
             sockets: Vec::new(),
@@ -43,9 +44,10 @@ impl Service {
     }
 
     /// The same with the rest of an instance's world, which is made when an
-    /// instance first uses it.
+    /// instance first uses it, by who speaks through its streams: a panic is told of
+    /// where its standard error is [heard](Speaker::heard).
     #[must_use]
-    pub fn with_wasi(self, make: impl Fn() -> WasiCtx + Send + Sync + 'static) -> Self {
+    pub fn with_wasi(self, make: impl Fn(&Speaker) -> WasiCtx + Send + Sync + 'static) -> Self {
         Self {
             make_wasi: Arc::new(make),
             ..self
@@ -57,7 +59,7 @@ impl Service {
     #[must_use]
     pub fn try_with_wasi(
         self,
-        make: impl Fn() -> wasmtime::Result<WasiCtx> + Send + Sync + 'static,
+        make: impl Fn(&Speaker) -> wasmtime::Result<WasiCtx> + Send + Sync + 'static,
     ) -> Self {
         Self {
             make_wasi_before: Some(Arc::new(make)),
