@@ -61,6 +61,30 @@
 //! `examples/embed` in the repository is that as a program. Who has no store of
 //! their own to keep runs a [`Program`] on an [`Engine`].
 //!
+//! # Asking a policy
+//!
+//! A policy answers without a guest as well: what a request is made of, and what a
+//! denial says, is here too.
+//!
+//! ```
+//! use portcullis::{Connect, Difference, Policy, Protocol, Reason};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy::builder().allow("connect tcp://10.0.0.0/8:5432").build()?;
+//! let request = Connect::new(Protocol::Tcp, "10.0.0.5:5432".parse()?);
+//! assert!(policy.check(request).is_ok());
+//!
+//! let request = Connect::new(Protocol::Tcp, "10.0.0.5:80".parse()?);
+//! let denial = policy.check(request).unwrap_err();
+//! let Reason::NoGrant { nearest: Some(nearest) } = denial.reason() else {
+//!     panic!("{denial}");
+//! };
+//! assert_eq!(nearest.differences(), [Difference::Port]);
+//! assert_eq!(denial.remedy().as_deref(), Some("--allow 'connect tcp://10.0.0.5:80'"));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # A server
 //!
 //! What `portcullis serve` does is there for other programs: a [`Handler`] is the
@@ -120,10 +144,12 @@ pub use portcullis_net::{
     usable_descriptors,
 };
 pub use portcullis_policy::{
-    Act, AnyRequest, Change, Concern, Denial, Diagnostic, Diff, Effect, Explanation, Grant,
-    GrantError, Leads, Learner, Lesson, Limits, Lookup, Name, NameError, Origin, Permit, Policy,
-    PolicyBuilder, PolicyError, Purpose, Reason, Request, Reverse, Review, Setting, Shown, Step,
-    TooComplex, UnixPaths, Warning,
+    Accept, Act, AnyRequest, Bind, BindUnix, Broadcast, Change, Concern, Connect, ConnectUnix,
+    Denial, Diagnostic, Diff, Difference, Effect, Explanation, Grant, GrantError, Group, Host,
+    Join, Leads, Learner, Lesson, Limits, Listen, ListenUnix, Lookup, Name, NameError, Nearest,
+    Opening, Origin, Permit, Place, Policy, PolicyBuilder, PolicyError, Position, Protocol,
+    Purpose, Reason, Request, Reverse, Review, Setting, Shown, Step, TooComplex, UnixKind,
+    UnixName, UnixNameError, UnixPaths, Warning,
 };
 pub use program::{Outcome, Program};
 pub use server::{
