@@ -75,6 +75,9 @@ pub(crate) fn execute(
         .stderr(speaker.heard(io::stderr()));
     let wasi = wasi.build();
     let program = Program::load(&engine(Engine::builder())?, &arguments.program)?;
+    if program.imports_wasi_sockets() {
+        stderr::say(&wasi_sockets(&arguments.program));
+    }
     // One guest, one thread: nothing is handed from thread to thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -109,6 +112,15 @@ pub(crate) fn execute(
         }
     })?;
     Ok(outcome.map(|outcome| exit(&arguments.program, outcome, &speaker)))
+}
+
+/// That a component asks for sockets that it does not get.
+pub(crate) fn wasi_sockets(program: &Path) -> Shown {
+    Shown::line(format_args!(
+        "portcullis: {} imports `wasi:sockets`, which is there and denies everything as yet, \
+         whatever is granted: build it with `portcullis:sockets` (the crate `portcullis-guest`)",
+        program.display()
+    ))
 }
 
 /// How the command is to end; says why, where the program did not end by itself.

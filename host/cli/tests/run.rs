@@ -216,6 +216,30 @@ fn check_frames(frames: &str) {
 }
 
 #[test]
+fn a_program_that_uses_the_sockets_of_wasi_is_told_of_it() {
+    let wasi = guest("wasi_sockets");
+    let notice = format!("portcullis: {wasi} imports `wasi:sockets`, which is there and denies ");
+    let folder = TempDir::new().unwrap();
+    let learned = shown(&folder.path().join("policy.toml"));
+    for arguments in [
+        &["run", &wasi][..],
+        &["run", "--allow", "connect tcp://any:*", &wasi],
+        &["run", "--shadow", &wasi],
+        &["learn", "-o", &learned, &wasi],
+    ] {
+        let stderr = text(&portcullis(arguments).output().unwrap().stderr);
+        assert_eq!(
+            stderr.matches(&notice).count(),
+            1,
+            "{arguments:?}: {stderr}"
+        );
+    }
+    let other = portcullis(&["run", &guest("greeting-client"), "127.0.0.1:9"]).output();
+    let stderr = text(&other.unwrap().stderr);
+    assert!(!stderr.contains("wasi:sockets"), "{stderr}");
+}
+
+#[test]
 fn an_interrupt_ends_it_at_once() {
     for (behaviour, arguments) in [("loop_for_ever", ""), ("wait_for_ever", "127.0.0.1:0")] {
         let guest = guest("faults");

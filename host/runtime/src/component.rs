@@ -81,6 +81,13 @@ pub(crate) fn load<T>(
     })
 }
 
+/// Whether a component asks for the sockets of WASI itself.
+pub(crate) fn imports_wasi_sockets(component: &Component) -> bool {
+    let about = component.component_type();
+    let mut imports = about.imports(component.engine());
+    imports.any(|(name, _)| name.starts_with("wasi:sockets/"))
+}
+
 fn read(engine: &Engine, path: &Path) -> Result<Component, Reason> {
     let mut file = File::open(path).map_err(Reason::Unreadable)?;
     if path

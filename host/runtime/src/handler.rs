@@ -19,6 +19,7 @@ pub struct Handler {
     pub(crate) stream: Option<StreamServerPre<State>>,
     pub(crate) datagram: Option<DatagramServerPre<State>>,
     name: Arc<str>,
+    imports_wasi_sockets: bool,
 }
 
 impl Handler {
@@ -38,6 +39,7 @@ impl Handler {
     /// What a component exports of the contract's handlers; none if that is nothing.
     pub(crate) fn find(instance: InstancePre<State>, path: &Path) -> Option<Self> {
         let handler = Self {
+            imports_wasi_sockets: component::imports_wasi_sockets(instance.component()),
             stream: StreamServerPre::new(instance.clone()).ok(),
             datagram: DatagramServerPre::new(instance).ok(),
             name: path.display().to_string().into(),
@@ -48,6 +50,12 @@ impl Handler {
     /// The file that it was read from.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it imports `wasi:sockets`, which is linked and denies everything: it is
+    /// likely to fail.
+    pub fn imports_wasi_sockets(&self) -> bool {
+        self.imports_wasi_sockets
     }
 
     /// Whether it serves connections.

@@ -23,6 +23,7 @@ pub struct Program {
     command: CommandPre<State>,
     /// The file that it was read from, for the operator.
     name: Arc<str>,
+    imports_wasi_sockets: bool,
 }
 
 /// How a program ended.
@@ -46,14 +47,25 @@ impl Program {
     /// neither WASI nor the contract, or has no `main`.
     pub fn load(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
         component::load(engine, path, |instance| {
+            let imports_wasi_sockets = component::imports_wasi_sockets(instance.component());
             let command = CommandPre::new(instance.clone());
             let command = command.map_err(|_| match Handler::find(instance, path) {
                 Some(_) => Reason::NoProgram,
                 None => Reason::NoMain,
             })?;
             let name = path.display().to_string().into();
-            Ok(Self { command, name })
+            Ok(Self {
+                command,
+                name,
+                imports_wasi_sockets,
+            })
         })
+    }
+
+    /// Whether it imports `wasi:sockets`, which is linked and denies everything: it is
+    /// likely to fail.
+    pub fn imports_wasi_sockets(&self) -> bool {
+        self.imports_wasi_sockets
     }
 
     /// Runs the program to its end, with `wasi` for everything but the network.

@@ -68,6 +68,9 @@ impl House {
         let policy = self.folders.guard(&run::policy(&guest.policy)?)?;
         let policy = self.watch.guard(policy)?;
         let handler = Handler::load(&self.engine, &guest.program)?;
+        if handler.imports_wasi_sockets() {
+            output::say(&run::wasi_sockets(&guest.program));
+        }
         let network = run::network(guest.resolver)
             .with_policy(policy)
             .with_audit((
