@@ -80,9 +80,9 @@ pub(crate) enum Command {
 ///
 /// It has no network but what the policy grants. Without a policy it has none.
 ///
-/// Exits as the program does; with 134 if it traps, with 125 if the audit log
-/// cannot be written, and with 2 if the command line, the policy or the program
-/// cannot be used.
+/// Exits as the program does; with 134 if it traps, with 130 or 143 if Ctrl-C or SIGTERM
+/// ends it, with 125 if the audit log cannot be written, and with 2 if the command
+/// line, the policy or the program cannot be used.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: portcullis run --allow 'listen tcp://127.0.0.1:8080' server.wasm")]
 pub(crate) struct RunArguments {

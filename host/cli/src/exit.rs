@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Dropped,
     /// The guest was ended because the audit failed.
     Unaudited,
+    /// A signal ended it: as a shell tells of that (128 and its number).
+    Signal(i32),
     /// The guest trapped: as after `abort` (128 + SIGABRT).
     Trap,
     /// A command line, policy or program that cannot be used.
@@ -26,6 +28,7 @@ impl Exit {
             Self::Yes => 0,
             Self::No | Self::Dropped => 1,
             Self::Guest(code) => code,
+            Self::Signal(number) => 128 + number,
             Self::Trap => 134,
             Self::Unaudited => 125,
             Self::Usage => 2,

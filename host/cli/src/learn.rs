@@ -47,7 +47,12 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
         .with_policy(policy.shadowed_but_for_denies())
         .with_audit((log.clone(), lesson.clone()));
     let folders = Arc::new(folders);
-    let exit = run::execute(&guest, &folders, network, log, interrupt())?;
+    // What was learnt until then is written.
+    let interrupted = async {
+        interrupt().await;
+        Exit::Guest(0)
+    };
+    let exit = run::execute(&guest, &folders, network, log, interrupted)?;
     lesson.report.finish();
 
     let learner = lesson.learner();
@@ -68,7 +73,7 @@ pub(crate) fn learn(arguments: LearnArguments) -> Result<Exit> {
     stderr::say(&Shown::line(format_args!(
         "portcullis: learned {grants}{output}"
     )));
-    Ok(exit.unwrap_or(Exit::Guest(0)))
+    Ok(exit)
 }
 
 /// The policy to start from, which is kept.

@@ -13,6 +13,7 @@ mod entry;
 mod exit;
 mod folders;
 mod health;
+mod interrupt;
 mod learn;
 mod log;
 mod metrics;

@@ -2,7 +2,6 @@
 
 use std::env::{self, VarError};
 use std::fs;
-use std::future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use crate::audit;
 use crate::cache;
 use crate::exit::Exit;
 use crate::folders::Folders;
+use crate::interrupt;
 use crate::report::Report;
 use crate::stderr;
 use crate::terminal::Terminal;
@@ -49,24 +49,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
             .with_ask(Terminal::new(&guest)),
         (false, false) => network.with_policy(policy),
     };
-    let exit = execute(&guest, &Arc::new(folders), network, log, future::pending())?;
-    if let Some(report) = report {
-        report.finish();
-    }
-    // Nobody ends it before it ends.
-    Ok(exit.unwrap_or(Exit::Guest(0)))
+    let finish = move || report.iter().for_each(Report::finish);
+    let interrupted = interrupt::heed(finish.clone())?;
+    let exit = execute(&guest, &Arc::new(folders), network, log, interrupted)?;
+    finish();
+    Ok(exit)
 }
 
-/// Runs a program within a network until it ends, or `interrupted` does, with a
-/// log that can be rotated meanwhile. Says why it was ended, if it was not by
-/// itself; none if it was interrupted.
+/// Runs a program within a network until it ends, or `interrupted` says how it is to
+/// end, with a log that can be rotated meanwhile. Says why it was ended, if it was not
+/// by itself.
 pub(crate) fn execute(
     arguments: &GuestArguments,
     folders: &Arc<Folders>,
     network: Network,
     log: Option<AuditLog>,
-    interrupted: impl Future<Output = ()>,
-) -> Result<Option<Exit>> {
+    interrupted: impl Future<Output = Exit>,
+) -> Result<Exit> {
     let mut wasi = surroundings(arguments, &variables(arguments)?);
     folders.give(&mut wasi)?;
     let speaker = Speaker::new();
@@ -95,7 +94,7 @@ pub(crate) fn execute(
         for socket in &arguments.socket {
             let opened = preopen(&mut ctx, socket).await;
             if let Some(failure) = ctx.network().audit_failure() {
-                return Ok(Some(Outcome::Unaudited(failure.clone())));
+                return Ok(Ok(Outcome::Unaudited(failure.clone())));
             }
             opened?;
         }
@@ -103,15 +102,18 @@ pub(crate) fn execute(
         let outcome = tokio::select! {
             // It is listened for before the program begins.
             biased;
-            () = interrupted => Ok(None),
-            outcome = program.run(wasi, ctx) => outcome.map(Some).map_err(with_causes),
+            exit = interrupted => Ok(Err(exit)),
+            outcome = program.run(wasi, ctx) => outcome.map(Ok).map_err(with_causes),
         };
         match network.audit_failure() {
-            Some(failure) => Ok(Some(Outcome::Unaudited(failure.clone()))),
+            Some(failure) => Ok(Ok(Outcome::Unaudited(failure.clone()))),
             None => outcome,
         }
     })?;
-    Ok(outcome.map(|outcome| exit(&arguments.program, outcome, &speaker)))
+    Ok(match outcome {
+        Ok(outcome) => exit(&arguments.program, outcome, &speaker),
+        Err(exit) => exit,
+    })
 }
 
 /// That a component asks for sockets that it does not get.

@@ -215,6 +215,46 @@ fn check_frames(frames: &str) {
     }
 }
 
+/// They are all that tells of what came after the first.
+#[test]
+fn a_server_that_a_signal_ends_tells_its_counts() {
+    for (signal, code, mode) in [
+        (
+            "-TERM",
+            143,
+            &["--allow", "listen tcp://127.0.0.1:0 from 10.0.0.1"][..],
+        ),
+        ("-INT", 130, &["--shadow"]),
+    ] {
+        let server = guest("greeting-server");
+        let arguments = [&["run"], mode, &[&server, "127.0.0.1:0"]].concat();
+        let mut child = portcullis(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let listening = lines.next().unwrap().unwrap();
+        let address = listening.strip_prefix("Listening on ").unwrap();
+        for _ in 0..3 {
+            // Reset, or greeted.
+            let mut visitor = TcpStream::connect(address).unwrap();
+            let _ = visitor.read_to_end(&mut Vec::new());
+        }
+        let mut kill = Command::new("kill");
+        assert!(
+            kill.args([signal, &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let output = child.wait_with_output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.ends_with(" (3 times in all)\n"), "{stderr}");
+    }
+}
+
 #[test]
 fn a_program_that_uses_the_sockets_of_wasi_is_told_of_it() {
     let wasi = guest("wasi_sockets");
