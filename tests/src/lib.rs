@@ -10,6 +10,7 @@
 )]
 
 mod descriptors;
+mod machine;
 pub mod measure;
 mod script;
 
@@ -31,6 +32,7 @@ use portcullis::{
 use socket2::{Domain, Socket, Type};
 
 pub use descriptors::spawn_alone;
+pub use machine::machine;
 use script::Orders;
 pub use script::{Answer, Script};
 

@@ -46,6 +46,9 @@ macro_rules! options {
 options! {
     /// Whether the socket is listening (`SO_ACCEPTCONN`).
     AcceptingConnections: bool, is_listener;
+    /// Whether datagrams leave from the address that whoever they go to wrote to
+    /// last (`IP_PKTINFO`, `IPV6_RECVPKTINFO`).
+    AnswerAsAsked: bool, answer_as_asked, set_answer_as_asked;
     /// Whether datagrams may go to everybody on a network (`SO_BROADCAST`).
     Broadcast: bool, broadcast, set_broadcast;
     /// Which kind of address it uses (`SO_DOMAIN`).

@@ -2,20 +2,19 @@
 //! `sendmmsg` and `recvmmsg`.
 
 use std::io::{self, IoSliceMut};
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
-use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
-use crate::datagram::{Datagram, receive};
+use crate::datagram::Datagram;
 use crate::error::Error;
 use crate::intake::LONGEST;
 use crate::limits::Direction;
 use crate::os;
+use crate::os::asked;
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
 use crate::wait::Wait;
@@ -42,7 +41,9 @@ impl Socket {
         let mut sent = 0;
         for batch in datagrams.chunks(BATCH) {
             let done = match (self.shared.family, self.shared.kind) {
-                (Family::Inet | Family::Inet6, SocketType::Datagram) => {
+                (Family::Inet | Family::Inet6, SocketType::Datagram)
+                    if !options.more && !self.has_begun() && !self.answers_as_asked() =>
+                {
                     self.send_batch(batch, options).await
                 }
                 (Family::Inet | Family::Inet6 | Family::Unix, _) => {
@@ -81,7 +82,7 @@ impl Socket {
                 Err(_) => break,
             }
         }
-        let (family, flags) = (self.shared.family, options.flags());
+        let (family, flags) = (self.shared.family, options.flags_of_datagram());
         let wait = self.send_wait(options.dont_wait);
         self.pace(Direction::Outgoing, wait).await?;
         let count = self.piece_of(ready.iter().map(|(data, _)| data.len()));
@@ -182,12 +183,37 @@ impl Socket {
         let flags = options.flags();
         self.perform(Interest::READABLE, wait, |socket| {
             let found = match self.shared.family {
-                Family::Inet | Family::Inet6 => receive_many(socket, count, maximum, flags),
-                Family::Unix => receive_each(socket, count, maximum, flags),
+                Family::Inet | Family::Inet6 if !self.answers_as_asked() => {
+                    receive_many(socket, count, maximum, flags)
+                }
+                Family::Inet | Family::Inet6 | Family::Unix => {
+                    self.receive_each(socket, count, maximum, flags)
+                }
             };
             self.unless_ended(wait, found)
         })
         .await
+    }
+
+    /// The same one by one: of a unix socket without a name the OS leaves the source
+    /// out, which `recvmmsg` does not tell apart.
+    fn receive_each(
+        &self,
+        socket: &socket2::Socket,
+        count: usize,
+        maximum: usize,
+        flags: RecvFlags,
+    ) -> io::Result<Vec<Datagram>> {
+        let mut found = vec![self.take(socket, maximum, flags)?];
+        // Bounded: by the size of a batch.
+        while found.len() < count {
+            match self.take(socket, maximum, flags) {
+                Ok(datagram) => found.push(datagram),
+                // It is for the next call to tell.
+                Err(_) => break,
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -217,39 +243,9 @@ fn receive_many(
             Ok(Datagram {
                 data: data.to_vec(),
                 length,
-                source: SocketAddress::Inet(inet_address(source)?),
+                source: SocketAddress::Inet(asked::address(source)?),
+                asked: None,
             })
         })
         .collect()
-}
-
-fn inet_address(told: Option<SockaddrStorage>) -> io::Result<SocketAddr> {
-    let told = told.as_ref();
-    let four = told.and_then(SockaddrStorage::as_sockaddr_in);
-    let six = told.and_then(SockaddrStorage::as_sockaddr_in6);
-    match (four, six) {
-        (Some(four), _) => Ok(SocketAddrV4::from(*four).into()),
-        (None, Some(six)) => Ok(SocketAddrV6::from(*six).into()),
-        (None, None) => Err(Errno::AFNOSUPPORT.into()),
-    }
-}
-
-/// The same one by one: the OS leaves the source out where a unix socket has no
-/// name, and `recvmmsg` does not tell that apart.
-fn receive_each(
-    socket: &socket2::Socket,
-    count: usize,
-    maximum: usize,
-    flags: RecvFlags,
-) -> io::Result<Vec<Datagram>> {
-    let mut found = vec![receive(socket, maximum, flags)?];
-    // Bounded: by the size of a batch.
-    while found.len() < count {
-        match receive(socket, maximum, flags) {
-            Ok(datagram) => found.push(datagram),
-            // It is for the next call to tell.
-            Err(_) => break,
-        }
-    }
-    Ok(found)
 }

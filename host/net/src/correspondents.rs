@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::os::asked::Asked;
+
 /// For how long somebody who wrote may be answered.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
@@ -79,8 +81,10 @@ impl Drop for Sharer {
 pub(crate) struct Correspondents<A> {
     sharers: Sharers,
     sharer: Option<Sharer>,
-    heard: Recent<A>,
-    addressed: Recent<A>,
+    heard: Recent<A, Instant>,
+    addressed: Recent<A, Instant>,
+    /// Where they sent to last, for a socket that answers from there.
+    asked: Recent<A, Asked>,
 }
 
 impl<A: Eq + Hash> Correspondents<A> {
@@ -91,21 +95,34 @@ impl<A: Eq + Hash> Correspondents<A> {
             sharer: None,
             heard: Recent::default(),
             addressed: Recent::default(),
+            asked: Recent::default(),
         }
     }
 
     /// A datagram of theirs was let in.
     pub(crate) fn hear(&mut self, from: A) {
         let room = self.room();
-        self.heard.note(from, room);
+        self.heard.note(from, Instant::now(), room);
         self.count();
     }
 
     /// A datagram was sent to them under a grant.
     pub(crate) fn address(&mut self, to: A) {
         let room = self.room();
-        self.addressed.note(to, room);
+        self.addressed.note(to, Instant::now(), room);
         self.count();
+    }
+
+    /// A datagram of theirs came to this address.
+    pub(crate) fn ask(&mut self, from: A, asked: Asked) {
+        let room = self.room();
+        self.asked.note(from, asked, room);
+        self.count();
+    }
+
+    /// Where they sent to last.
+    pub(crate) fn asked_by(&self, to: &A) -> Option<Asked> {
+        self.asked.last(to)
     }
 
     fn room(&mut self) -> usize {
@@ -115,7 +132,7 @@ impl<A: Eq + Hash> Correspondents<A> {
     }
 
     fn count(&mut self) {
-        let count = self.heard.len() + self.addressed.len();
+        let count = self.heard.len() + self.addressed.len() + self.asked.len();
         if let Some(sharer) = &mut self.sharer {
             sharer.remember(count);
         }
@@ -133,32 +150,32 @@ impl<A: Eq + Hash> Correspondents<A> {
     }
 }
 
-/// When something last happened, for as many as there is room for.
+/// What was last so with somebody, for as many as there is room for.
 #[derive(Debug)]
-struct Recent<A> {
-    newer: HashMap<A, Instant>,
-    older: HashMap<A, Instant>,
+struct Recent<A, V> {
+    newer: HashMap<A, V>,
+    older: HashMap<A, V>,
 }
 
-impl<A: Eq + Hash> Recent<A> {
-    fn note(&mut self, who: A, room: usize) {
+impl<A: Eq + Hash, V: Copy> Recent<A, V> {
+    fn note(&mut self, who: A, what: V, room: usize) {
         // Who has more than the room of now gives it up in two steps.
         if self.newer.len() >= room && !self.newer.contains_key(&who) {
             self.older = std::mem::take(&mut self.newer);
         }
-        self.newer.insert(who, Instant::now());
+        self.newer.insert(who, what);
     }
 
     fn len(&self) -> usize {
         self.newer.len() + self.older.len()
     }
 
-    fn last(&self, who: &A) -> Option<Instant> {
+    fn last(&self, who: &A) -> Option<V> {
         self.newer.get(who).or_else(|| self.older.get(who)).copied()
     }
 }
 
-impl<A> Default for Recent<A> {
+impl<A, V> Default for Recent<A, V> {
     fn default() -> Self {
         Self {
             newer: HashMap::new(),

@@ -5,16 +5,20 @@
 use std::io;
 use std::net::SocketAddr;
 
+use nix::sys::socket::MsgFlags;
 use portcullis_policy::{Connect, Denial, Name, Permit, Policy, Purpose, Request};
+use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
+use crate::begun::Begun;
 use crate::error::{Error, ErrorCode};
-use crate::intake::receive_from;
+use crate::intake::{receive_by, receive_from};
 use crate::limits::Direction;
 use crate::network::Target;
 use crate::os;
+use crate::os::asked::{self, Asked};
 use crate::os::inet::Passage;
 use crate::record::{is_denied, objection};
 use crate::socket::Socket;
@@ -31,6 +35,9 @@ pub struct Datagram {
     pub length: usize,
     /// Where it came from.
     pub source: SocketAddress,
+    /// Where it was sent to, if the socket [answers as
+    /// asked](Socket::answer_as_asked).
+    pub asked: Option<Asked>,
 }
 
 /// By what a datagram goes out or comes in. Of many in a row by the same, the
@@ -64,7 +71,8 @@ impl Socket {
         options: SendOptions,
     ) -> Result<usize, Error> {
         let passage = self.passage_to_peer()?;
-        self.send_through(data, options, &passage).await
+        let from = self.asked_by(&passage);
+        self.send_through(data, options, &passage, from).await
     }
 
     pub(crate) async fn send_datagram_to(
@@ -74,7 +82,36 @@ impl Socket {
         destination: &Endpoint,
     ) -> Result<usize, Error> {
         let passage = self.passage_to(destination).await?;
-        self.send_through(data, options, &passage).await
+        let from = self.asked_by(&passage);
+        self.send_through(data, options, &passage, from).await
+    }
+
+    /// Answers a datagram from where it was sent to, whatever its sender has asked
+    /// since.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Socket::send_to`].
+    pub async fn answer(
+        &self,
+        data: &[u8],
+        options: SendOptions,
+        to: &SocketAddress,
+        asked: Option<Asked>,
+    ) -> Result<usize, Error> {
+        let destination = Endpoint::Address(to.clone());
+        let Some(asked) = asked else {
+            return self.send_to(data, options, &destination).await;
+        };
+        let passage = self.passage_to(&destination).await?;
+        self.send_through(data, options, &passage, Some(asked))
+            .await
+    }
+
+    /// Where whoever a datagram goes to has asked last.
+    fn asked_by(&self, passage: &Passage) -> Option<Asked> {
+        let correspondents = &self.shared.inet.lock().correspondents;
+        correspondents.asked_by(&passage.address())
     }
 
     async fn send_through(
@@ -82,18 +119,61 @@ impl Socket {
         data: &[u8],
         options: SendOptions,
         passage: &Passage,
+        from: Option<Asked>,
     ) -> Result<usize, Error> {
-        let (family, flags) = (self.shared.family, options.flags());
         let wait = self.send_wait(options.dont_wait);
         self.pace(Direction::Outgoing, wait).await?;
         let sent = self.perform(Interest::WRITABLE, wait, |socket| {
-            self.move_message(data, || {
-                os::inet::send_to(socket, family, data, flags, passage)
-            })
+            self.move_message(data, || self.put(socket, data, options, passage, from))
         });
         let sent = sent.await?;
-        self.note_sent(sent, passage);
+        match options.more {
+            true => self.shared.account.sent.add(sent),
+            false => self.note_sent(sent, passage),
+        }
         Ok(sent)
+    }
+
+    /// Sends a datagram, or the last of one that is begun; with `MSG_MORE`, puts it
+    /// by until the rest comes.
+    fn put(
+        &self,
+        socket: &socket2::Socket,
+        data: &[u8],
+        options: SendOptions,
+        passage: &Passage,
+        from: Option<Asked>,
+    ) -> io::Result<usize> {
+        let (family, flags) = (self.shared.family, options.flags_of_datagram());
+        let mut place = self.shared.inet.lock();
+        // Urgent data is for the OS to refuse.
+        if place.begun.is_none() && !options.more || options.out_of_band {
+            drop(place);
+            return os::inet::send_to(socket, family, data, flags, passage, from);
+        }
+        if place.begun.is_none() {
+            must_take_more(socket, passage.address(), place.sends_no_more)?;
+        }
+        Begun::go_on(&mut place.begun, passage.address(), data)?;
+        if options.more {
+            return Ok(data.len());
+        }
+        let Some(mut whole) = place.begun.take() else {
+            return Ok(0);
+        };
+        let sent = os::inet::send_to(socket, family, whole.data(), flags, passage, from);
+        if let Err(error) = &sent
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            whole.take_back(data.len());
+            place.begun = Some(whole);
+        }
+        sent.map(|_| data.len())
+    }
+
+    /// Whether a datagram is begun that waits for the rest.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.shared.inet.lock().begun.is_some()
     }
 
     /// Who was written to may answer.
@@ -120,14 +200,14 @@ impl Socket {
         for (address, request) in self.requests(target) {
             if self.takes_form(address) {
                 match self.passage(&policy, request.clone()) {
-                    Ok(passage) if !passage.is_shadowed() => return self.take(passage),
+                    Ok(passage) if !passage.is_shadowed() => return self.pass(passage),
                     Ok(passage) => second_best = second_best.or(Some(passage)),
                     Err(denial) => refused = refused.or(Some((request, denial))),
                 }
             }
         }
         match (second_best, refused) {
-            (Some(passage), _) => self.take(passage),
+            (Some(passage), _) => self.pass(passage),
             (None, Some((request, denial))) => self.appeal(&policy, request, denial),
             (None, None) => Err(ErrorCode::NameFamilyNotSupported.into()),
         }
@@ -139,7 +219,7 @@ impl Socket {
         let peer = peer.ok_or(ErrorCode::DestinationAddressRequired)?;
         let policy = self.shared.network.policy();
         match self.passage(policy, peer.clone()) {
-            Ok(passage) => self.take(passage),
+            Ok(passage) => self.pass(passage),
             Err(denial) => self.appeal(policy, peer, denial),
         }
     }
@@ -151,14 +231,14 @@ impl Socket {
             .second_opinion(policy, &to, denial)
             .and_then(|policy| network.check_connect(&policy, to.clone()));
         match permit {
-            Ok(permit) => self.take(Passage::Granted(permit)),
+            Ok(permit) => self.pass(Passage::Granted(permit)),
             Err(denial) => Err(self.record().refuse_as(to, &denial)),
         }
     }
 
     /// Puts on record by what a datagram goes, where the last one went by
     /// something else.
-    fn take(&self, passage: Passage) -> Result<Passage, Error> {
+    fn pass(&self, passage: Passage) -> Result<Passage, Error> {
         let course = Course::of(&passage);
         if self.shared.inet.lock().sent_by.as_ref() != Some(&course) {
             match &passage {
@@ -207,7 +287,7 @@ impl Socket {
         let mut turned_away = 0;
         loop {
             let received = self.perform(Interest::READABLE, wait, |socket| {
-                let received = receive(socket, maximum, options.flags());
+                let received = self.take(socket, maximum, options.flags());
                 self.unless_ended(wait, received)
             });
             let Some(datagram) = received.await? else {
@@ -231,6 +311,28 @@ impl Socket {
     pub(crate) fn note_received(&self, datagram: &Datagram) {
         let received = &self.shared.account.received;
         received.add_datagram(datagram.length);
+        if let (Some(asked), SocketAddress::Inet(source)) = (datagram.asked, &datagram.source) {
+            let source = portcullis_policy::canonical(*source);
+            self.shared.inet.lock().correspondents.ask(source, asked);
+        }
+    }
+
+    /// Whether answers leave from where the questions came to.
+    pub(crate) fn answers_as_asked(&self) -> bool {
+        self.shared.settings.lock().answers_as_asked
+    }
+
+    /// Receives the next datagram, with where it was sent to if that is told.
+    pub(crate) fn take(
+        &self,
+        socket: &socket2::Socket,
+        maximum: usize,
+        flags: RecvFlags,
+    ) -> io::Result<Datagram> {
+        match self.answers_as_asked() {
+            true => receive_asked(socket, maximum, flags),
+            false => receive(socket, maximum, flags),
+        }
     }
 
     /// What is received at the end.
@@ -239,6 +341,7 @@ impl Socket {
             data: Vec::new(),
             length: 0,
             source: self.nowhere(),
+            asked: None,
         }
     }
 
@@ -339,6 +442,18 @@ impl Socket {
     }
 }
 
+/// Fails as the OS would where a datagram is begun that it would not take.
+fn must_take_more(socket: &socket2::Socket, to: SocketAddr, is_over: bool) -> io::Result<()> {
+    if to.port() == 0 {
+        return Err(Errno::INVAL.into());
+    }
+    match socket.take_error()? {
+        Some(error) => Err(error),
+        None if is_over => Err(Errno::PIPE.into()),
+        None => Ok(()),
+    }
+}
+
 /// Receives one datagram with its length and source.
 pub(crate) fn receive(
     socket: &socket2::Socket,
@@ -350,6 +465,24 @@ pub(crate) fn receive(
         data,
         length,
         source: os::address(source)?,
+        asked: None,
+    })
+}
+
+/// The same with where it was sent to.
+fn receive_asked(
+    socket: &socket2::Socket,
+    maximum: usize,
+    flags: RecvFlags,
+) -> io::Result<Datagram> {
+    let flags = MsgFlags::from_bits_retain((flags | RecvFlags::TRUNC).bits().cast_signed());
+    let receive = |room: &mut [u8]| asked::receive(socket, room, flags);
+    let (data, arrival) = receive_by(maximum, receive, |arrival| arrival.length)?;
+    Ok(Datagram {
+        data,
+        length: arrival.length,
+        source: SocketAddress::Inet(arrival.source),
+        asked: arrival.asked,
     })
 }
 

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress, SocketType};
+use crate::begun::Begun;
 use crate::correspondents::{Correspondents, Sharers};
 use crate::datagram::Course;
 use crate::error::{Error, ErrorCode};
@@ -32,6 +33,12 @@ pub(crate) struct Place {
     /// To whom a datagram socket is connected.
     pub(crate) peer: Option<Connect>,
     pub(crate) correspondents: Correspondents<SocketAddr>,
+    /// A datagram of which the rest is to come.
+    pub(crate) begun: Option<Begun>,
+    /// Whether sending was shut down.
+    pub(crate) sends_no_more: bool,
+    /// The groups that it joined before it had an address, and by which interface.
+    pub(crate) joined: Vec<(IpAddr, u32)>,
     /// By what the last datagram went out that is on record.
     pub(crate) sent_by: Option<Course>,
     /// By what the last one came in.
@@ -46,6 +53,9 @@ impl Place {
             listening: None,
             peer: None,
             correspondents: Correspondents::new(sharers),
+            begun: None,
+            sends_no_more: false,
+            joined: Vec::new(),
             sent_by: None,
             received_by: None,
         }
@@ -70,40 +80,55 @@ impl Socket {
         if listening.is_dual_stack() {
             request = request.dual_stack();
         }
-        let hears = match self.protocol() {
-            Protocol::Tcp => None,
-            Protocol::Udp => Some(listening),
-        };
         let record = self.record();
-        let judged = self.judge_address(&policy, request, hears);
-        let (permit, listening) = judged.map_err(|denial| record.refuse(&denial))?;
+        let judged = self.judge_address(&policy, request, listening.clone());
+        let (permit, hears) = judged.map_err(|denial| record.refuse(&denial))?;
+        let shared = match self.is_to_share() {
+            true => Some(record.check(listening)?),
+            false => None,
+        };
         let mut place = self.shared.inet.lock();
         if place.bound.is_some() {
             return Err(ErrorCode::InvalidArgument.into());
         }
+        // Groups that were joined at no port are heard at this one from now on.
+        for (group, _) in &place.joined {
+            let _ = record.check(Join::new(*group, address.port()))?;
+        }
         record.allow(&permit)?;
-        os::bind(&self.shared.os, self.shared.family, &permit)?;
+        self.bind_shared(shared.as_ref(), || {
+            os::bind(&self.shared.os, self.shared.family, &permit)
+        })?;
         let request = permit.into_request();
-        if let (Some(listening), 0) = (&listening, address.port()) {
+        if let (Some(listening), 0) = (&hears, address.port()) {
             let came = os::local_address(&self.shared.os)?;
             let chosen = self.listen_request(came, listening.name().cloned())?;
             // Any port was asked for; the one that came may be a denied one.
             record.check_denies(chosen)?;
         }
         place.bound = Some(request);
-        place.listening = listening;
+        place.listening = hears;
         Ok(())
     }
 
-    /// Whether the socket may have an address, and what lets it listen there.
+    /// Whether the socket may have an address, and what lets it hear datagrams there.
     fn judge_address(
         &self,
         policy: &Policy,
         request: Bind,
-        hears: Option<Listen>,
+        listening: Listen,
     ) -> Result<(Permit<Bind>, Option<Listen>), Denial> {
         let network = &self.shared.network;
+        let granted = match half_heard(policy, &listening) {
+            Some(denial) => Some(network.second_opinion(policy, &listening, denial)?),
+            None => None,
+        };
+        let policy = granted.as_ref().unwrap_or(policy);
         let verdict = policy.check(request.clone());
+        let hears = match self.protocol() {
+            Protocol::Tcp => None,
+            Protocol::Udp => Some(listening),
+        };
         match (
             verdict,
             hears.map(|hears| (policy.check(hears.clone()), hears)),
@@ -140,7 +165,9 @@ impl Socket {
         let request = |address| self.listen_request(address, name.clone());
         let (socket, record) = (&self.shared.os, self.record());
         let permit = record.check(request(address)?)?;
-        let bound = os::bind_to_listen(socket, self.shared.family, &permit)?;
+        let bound = self.bind_shared(Some(&permit), || {
+            os::bind_to_listen(socket, self.shared.family, &permit)
+        })?;
         if address.port() == 0 {
             // Any port was asked for; the one that came may be a denied one.
             record.check_denies(request(bound)?)?;
@@ -240,13 +267,14 @@ impl Socket {
         if !group.is_multicast() {
             return Err(ErrorCode::InvalidArgument.into());
         }
-        let place = self.shared.inet.lock();
-        let port = place
-            .bound
-            .as_ref()
-            .map_or(0, |bound| bound.address().port());
-        let permit = self.record().check(Join::new(group, port))?;
-        Ok(os::join(&self.shared.os, interface, &permit)?)
+        let mut place = self.shared.inet.lock();
+        let port = (place.bound.as_ref()).map(|bound| bound.address().port());
+        let permit = self.record().check(Join::new(group, port.unwrap_or(0)))?;
+        os::join(&self.shared.os, interface, &permit)?;
+        if port.is_none() {
+            place.joined.push((group, interface));
+        }
+        Ok(())
     }
 
     /// Leaves a multicast group.
@@ -256,7 +284,10 @@ impl Socket {
     /// See `leave-group` in `wit/socket.wit`.
     pub fn leave_group(&self, group: IpAddr, interface: u32) -> Result<(), Error> {
         self.must_be_inet()?;
-        Ok(os::leave(&self.shared.os, group, interface)?)
+        os::leave(&self.shared.os, group, interface)?;
+        let joined = &mut self.shared.inet.lock().joined;
+        joined.retain(|place| *place != (group, interface));
+        Ok(())
     }
 
     /// `SO_BROADCAST`. Sending to broadcast addresses widens reach, so turning
@@ -307,7 +338,7 @@ impl Socket {
         Ok(())
     }
 
-    fn listen_request(
+    pub(crate) fn listen_request(
         &self,
         address: SocketAddr,
         name: Option<portcullis_policy::Name>,
@@ -417,6 +448,20 @@ impl Socket {
             | SocketType::Stream => Protocol::Tcp,
         }
     }
+}
+
+/// Why a socket of both families would hear one of them only, if it would: nothing
+/// would tell who listens of what is missing.
+fn half_heard(policy: &Policy, listening: &Listen) -> Option<Denial> {
+    if !listening.is_dual_stack() {
+        return None;
+    }
+    let denial = policy.check(listening.clone()).err()?;
+    let mut six = Listen::new(listening.protocol(), listening.address(), false);
+    if let Some(name) = listening.name() {
+        six = six.named(name.clone());
+    }
+    policy.check(six).is_ok().then_some(denial)
 }
 
 /// An address as it was written, and the permit to connect to it.

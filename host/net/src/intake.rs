@@ -54,6 +54,21 @@ pub(crate) fn receive_from(
     }
 }
 
+/// Receives a datagram in a way of the caller's, which tells how long it was.
+pub(crate) fn receive_by<T>(
+    maximum: usize,
+    receive: impl FnOnce(&mut [u8]) -> io::Result<T>,
+    length: impl FnOnce(&T) -> usize,
+) -> io::Result<(Vec<u8>, T)> {
+    SCRATCH_OF_THREAD.with_borrow_mut(|scratch| {
+        scratch.resize(SCRATCH, 0);
+        let room = scratch.get_mut(..maximum.min(SCRATCH)).unwrap_or_default();
+        let received = receive(&mut *room)?;
+        let data = room.get(..length(&received)).unwrap_or(room).to_vec();
+        Ok((data, received))
+    })
+}
+
 fn receive_by_scratch(
     socket: &socket2::Socket,
     scratch: &mut Vec<u8>,

@@ -13,6 +13,8 @@ use rustix::net::sockopt;
 
 use crate::address::{Family, SocketType};
 use crate::error::{Error, ErrorCode};
+use crate::os::asked;
+use crate::sharing::Sharing;
 use crate::socket::Socket;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -45,6 +47,16 @@ impl Socket {
 
     pub fn accepting_connections(&self) -> Result<bool> {
         Ok(self.shared.os.is_listener()?)
+    }
+
+    pub fn answer_as_asked(&self) -> Result<bool> {
+        Ok(asked::is_told(&self.shared.os, self.shared.family)?)
+    }
+
+    pub fn set_answer_as_asked(&self, on: bool) -> Result<()> {
+        asked::tell(&self.shared.os, self.shared.family, on)?;
+        self.shared.settings.lock().answers_as_asked = on;
+        Ok(())
     }
 
     pub fn broadcast(&self) -> Result<bool> {
@@ -237,19 +249,19 @@ impl Socket {
     }
 
     pub fn reuse_address(&self) -> Result<bool> {
-        Ok(self.shared.os.reuse_address()?)
+        self.shares(Sharing::Address)
     }
 
     pub fn set_reuse_address(&self, on: bool) -> Result<()> {
-        Ok(self.shared.os.set_reuse_address(on)?)
+        self.share(Sharing::Address, on)
     }
 
     pub fn reuse_port(&self) -> Result<bool> {
-        Ok(self.shared.os.reuse_port()?)
+        self.shares(Sharing::Port)
     }
 
     pub fn set_reuse_port(&self, on: bool) -> Result<()> {
-        Ok(self.shared.os.set_reuse_port(on)?)
+        self.share(Sharing::Port, on)
     }
 
     pub fn send_buffer_size(&self) -> Result<u32> {

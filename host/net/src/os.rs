@@ -9,6 +9,7 @@
     reason = "this is the place that the others are kept away from"
 )]
 
+pub(crate) mod asked;
 pub(crate) mod inet;
 pub(crate) mod unix;
 mod walk;

@@ -110,6 +110,10 @@ impl Network {
             // As every server does, so that it can be started again at once.
             socket.set_reuse_address(true)?;
         }
+        if family == Family::Inet6 {
+            // `[::]` is IPv6, and what has no host both.
+            socket.set_v6_only(!is_everywhere(&opening.place))?;
+        }
         socket.bind(&endpoint).await?;
         if opening.act == Act::Listen && socket.socket_type() == SocketType::Stream {
             socket.listen(None)?;
@@ -140,6 +144,11 @@ fn families(place: &Place) -> &'static [Family] {
         },
         Place::Inet { .. } => &[Family::Inet6, Family::Inet],
     }
+}
+
+/// Whether it is every address of this machine.
+fn is_everywhere(place: &Place) -> bool {
+    matches!(place, Place::Inet { host: None, .. })
 }
 
 fn socket_type(place: &Place) -> SocketType {

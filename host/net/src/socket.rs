@@ -83,6 +83,12 @@ pub(crate) struct Settings {
     pub(crate) has_timers: bool,
     /// Whether `SO_RCVLOWAT` was set.
     pub(crate) has_low_water_mark: bool,
+    /// `SO_REUSEADDR`, where the OS is not to hear of it before it may.
+    pub(crate) reuse_address: bool,
+    /// `SO_REUSEPORT`, likewise.
+    pub(crate) reuse_port: bool,
+    /// Whether an answer leaves from where the question came to.
+    pub(crate) answers_as_asked: bool,
     /// `IP_MULTICAST_IF`, as an index: the OS takes one and tells an address.
     pub(crate) multicast_interface: u32,
 }
@@ -307,6 +313,10 @@ impl Socket {
     /// POSIX `shutdown`: of receiving, of sending, or of both.
     pub fn shutdown(&self, how: Shutdown) -> Result<(), Error> {
         self.shared.readiness.forget();
+        if how != Shutdown::Read {
+            // So it is also where the OS says that there is no peer.
+            self.shared.inet.lock().sends_no_more = true;
+        }
         self.shared.os.shutdown(how)?;
         if how != Shutdown::Write && self.is_listening() {
             self.stop_listening();

@@ -1,5 +1,6 @@
 //! Moving data: through connected sockets here, by datagrams in `datagram`.
 
+use nix::sys::socket::MsgFlags;
 use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
 
@@ -175,6 +176,7 @@ impl Socket {
             data,
             length,
             source: self.remote_address().unwrap_or(self.nowhere()),
+            asked: None,
         })
     }
 
@@ -341,14 +343,37 @@ fn check_gathered(maximum: usize) -> Result<(), Error> {
 }
 
 impl SendOptions {
+    /// For a socket that sends to its one peer.
     pub(crate) fn flags(self) -> SendFlags {
+        let mut flags = self.flags_of_datagram().0;
+        flags.set(SendFlags::MORE, self.more);
+        flags
+    }
+
+    /// For a datagram that goes where its permit says.
+    pub(crate) fn flags_of_datagram(self) -> DatagramFlags {
         // A broken pipe is an error code, never a signal to the host.
         let mut flags = SendFlags::NOSIGNAL;
         flags.set(SendFlags::DONTROUTE, self.dont_route);
         flags.set(SendFlags::EOR, self.end_of_record);
-        flags.set(SendFlags::MORE, self.more);
         flags.set(SendFlags::OOB, self.out_of_band);
-        flags
+        DatagramFlags(flags)
+    }
+}
+
+/// Flags that leave nothing in the kernel's socket for the next datagram, which may
+/// go elsewhere. `MSG_MORE` would: the kernel sends what is begun to where it was
+/// begun, whatever the next call says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DatagramFlags(SendFlags);
+
+impl DatagramFlags {
+    pub(crate) fn bits(self) -> SendFlags {
+        self.0
+    }
+
+    pub(crate) fn as_msg(self) -> MsgFlags {
+        MsgFlags::from_bits_retain(self.0.bits().cast_signed())
     }
 }
 

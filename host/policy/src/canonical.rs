@@ -27,7 +27,7 @@ impl Canonical for IpAddr {
 impl Canonical for SocketAddr {
     fn into_canonical(self) -> Self {
         match (self.ip().to_canonical(), self) {
-            (IpAddr::V6(address), Self::V6(whole)) if is_scoped(address) => {
+            (IpAddr::V6(address), Self::V6(whole)) if has_zone(address) => {
                 SocketAddrV6::new(address, whole.port(), 0, whole.scope_id()).into()
             }
             (address, whole) => Self::new(address, whole.port()),
@@ -35,7 +35,8 @@ impl Canonical for SocketAddr {
     }
 }
 
-/// `fe80::/10`, and multicast of link-local scope (RFC 4291, section 2.7).
-fn is_scoped(address: Ipv6Addr) -> bool {
+/// Whether an address means another machine on each link: `fe80::/10`, and
+/// multicast of link-local scope (RFC 4291, section 2.7).
+pub fn has_zone(address: Ipv6Addr) -> bool {
     address.is_unicast_link_local() || address.segments()[0] & 0xff0f == 0xff02
 }

@@ -192,7 +192,7 @@ pub use bind::Bind;
 pub use bind_unix::BindUnix;
 pub use broadcast::Broadcast;
 pub use builder::PolicyBuilder;
-pub use canonical::{Canonical, canonical};
+pub use canonical::{Canonical, canonical, has_zone};
 pub use connect::Connect;
 pub use connect_unix::ConnectUnix;
 pub use denial::Denial;

@@ -215,9 +215,14 @@ fn wide_socket(grant: &SocketGrant) -> Option<&'static str> {
         (HostPattern::Names(NamePattern::Any), Verb::Connect) if grant.ports == Ports::All => {
             Some("every public address is reached, on every port")
         }
-        (HostPattern::Names(NamePattern::Any), Verb::Listen) if grant.ports == Ports::All => {
-            Some("every port of this machine may be listened on")
-        }
+        (HostPattern::Names(NamePattern::Any), Verb::Listen) if grant.ports == Ports::All => Some(
+            "every port of this machine may be listened on, and shared with a server that \
+                 allows it (SO_REUSEPORT, of datagrams SO_REUSEADDR)",
+        ),
+        (_, Verb::Listen) if grant.ports.single().is_none() => Some(
+            "a server at one of these ports that allows it (SO_REUSEPORT, of datagrams \
+             SO_REUSEADDR) shares with the guest what comes there",
+        ),
         (HostPattern::Names(_), _) => {
             let within = || grant.within.iter().flat_map(|ranges| ranges.iter());
             if within().any(|range| is_everything(&range) || has_metadata(&range)) {

@@ -9,6 +9,7 @@ pub type OptionValue = Option<u64>;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum OptionName {
     AcceptingConnections,
+    AnswerAsAsked,
     Broadcast,
     Domain,
     DoNotRoute,
@@ -40,8 +41,9 @@ pub enum OptionName {
 
 impl OptionName {
     /// All, in the order of the contract.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AcceptingConnections,
+        Self::AnswerAsAsked,
         Self::Broadcast,
         Self::Domain,
         Self::DoNotRoute,

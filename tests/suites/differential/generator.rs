@@ -680,6 +680,7 @@ fn values(name: OptionName) -> Vec<OptionValue> {
     let numbers = |numbers: &[u64]| numbers.iter().copied().map(Some).collect();
     match name {
         OptionName::AcceptingConnections
+        | OptionName::AnswerAsAsked
         | OptionName::Broadcast
         | OptionName::DoNotRoute
         | OptionName::Domain

@@ -110,6 +110,7 @@ fn constant(name: OptionName, family: Family) -> (i32, i32, Form) {
     };
     match name {
         OptionName::AcceptingConnections => socket(libc::SO_ACCEPTCONN),
+        OptionName::AnswerAsAsked => ip(libc::IP_PKTINFO, libc::IPV6_RECVPKTINFO),
         OptionName::Broadcast => socket(libc::SO_BROADCAST),
         OptionName::Domain => socket(libc::SO_DOMAIN),
         OptionName::DoNotRoute => socket(libc::SO_DONTROUTE),

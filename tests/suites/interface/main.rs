@@ -22,6 +22,7 @@ mod names;
 mod native;
 mod options;
 mod serving;
+mod state;
 
 use std::fmt::Display;
 use std::net::TcpStream;

@@ -34,6 +34,38 @@ fn row_setsockopt_so_reuseport() {
         .succeed();
 }
 
+/// Somebody who hears only whom it asked has its answer, from a socket that has
+/// several addresses.
+#[track_caller]
+fn answers_from_where_it_was_asked(behaviour: &str, local: &str, protocol: &str) {
+    let server = || guest(behaviour).argument(local);
+    refused(server(), &format!("listen udp://{local}"));
+    let server = server()
+        .policy(granted([
+            format!("listen udp://{protocol}:*"),
+            "connect udp://127.0.0.1:*".to_owned(),
+        ]))
+        .start();
+    let port = server.address().port();
+    for address in ["127.0.0.2", "127.0.0.3"] {
+        let client = udp(ANY_PORT);
+        client.connect((address, port)).unwrap();
+        client.send(b"question").unwrap();
+        assert_eq!(text(&client), "question");
+    }
+    server.succeed();
+}
+
+#[test]
+fn row_setsockopt_ip_pktinfo() {
+    answers_from_where_it_was_asked("options::ip_pktinfo", "0.0.0.0:0", "0.0.0.0");
+}
+
+#[test]
+fn row_setsockopt_ipv6_recvpktinfo() {
+    answers_from_where_it_was_asked("options::ipv6_recvpktinfo", "[::]:0", "*");
+}
+
 /// When the kernel will probe the peer of a guest's connection, in hundredths of
 /// a second.
 fn probes(behaviour: &str, argument: &str) -> Option<u64> {

@@ -3,13 +3,21 @@
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use portcullis_policy::{Accept, Bind, Broadcast, Connect, Join, Listen, Permit, canonical};
+use nix::sys::socket::getsockopt;
+use nix::{getsockopt_impl, libc, sockopt_impl};
+use portcullis_policy::{
+    Accept, Bind, Broadcast, Connect, Join, Listen, Permit, canonical, has_zone,
+};
+use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
-use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg, sendto};
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SocketAddrAny, sendmmsg, sendto};
 use socket2::InterfaceIndexOrAddress;
 
+use super::asked::Asked;
 use super::open;
 use crate::address::{Family, SocketType};
+use crate::sharing::Sharing;
+use crate::transfer::DatagramFlags;
 
 /// Gives a socket the address that the permit is for.
 pub(crate) fn bind(
@@ -48,15 +56,24 @@ pub(crate) fn listen(
     let (granted, bound) = (permit.request().address(), local_address(socket)?);
     let same_port = granted.port() == 0 || granted.port() == bound.port();
     if bound.ip() != granted.ip() || !same_port {
-        return Err(rustix::io::Errno::INVAL.into());
+        return Err(Errno::INVAL.into());
     }
     socket.listen(backlog)
+}
+
+/// Lets a socket share the address at which the permit lets it listen.
+pub(crate) fn share(
+    socket: &socket2::Socket,
+    sharing: Sharing,
+    _permit: &Permit<Listen>,
+) -> io::Result<()> {
+    sharing.set(socket, true)
 }
 
 /// Where a socket is bound, in canonical form.
 pub(crate) fn local_address(socket: &socket2::Socket) -> io::Result<SocketAddr> {
     let address = socket.local_addr()?.as_socket();
-    Ok(canonical(address.ok_or(rustix::io::Errno::AFNOSUPPORT)?))
+    Ok(canonical(address.ok_or(Errno::AFNOSUPPORT)?))
 }
 
 /// Begins to connect to the address that the permit is for.
@@ -65,7 +82,9 @@ pub(crate) fn connect(
     family: Family,
     permit: &Permit<Connect>,
 ) -> io::Result<()> {
-    socket.connect(&in_family(permit.request().address(), family).into())
+    let address = permit.request().address();
+    must_be_free(socket, family, address)?;
+    socket.connect(&in_family(address, family).into())
 }
 
 /// Gives up a connect that is in progress; the socket may then try another
@@ -100,25 +119,38 @@ impl Passage {
     }
 }
 
-/// Sends one datagram to where it may go, whatever the socket is connected to.
+/// Sends one datagram to where it may go, whatever the socket is connected to, and
+/// from where it was asked for, if that is an address of this machine still.
 pub(crate) fn send_to(
     socket: &socket2::Socket,
     family: Family,
     data: &[u8],
-    flags: SendFlags,
+    flags: DatagramFlags,
     passage: &Passage,
+    from: Option<Asked>,
 ) -> io::Result<usize> {
+    must_be_free(socket, family, passage.address())?;
     let address = in_family(passage.address(), family);
-    Ok(sendto(socket, data, flags, &address)?)
+    if let Some(from) = from {
+        let sent = from.send(socket, family, data, flags.as_msg(), address);
+        match sent {
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {}
+            sent => return sent,
+        }
+    }
+    Ok(sendto(socket, data, flags.bits(), &address)?)
 }
 
 /// Sends several datagrams, each to where it may go; says how many went out.
 pub(crate) fn send_many<'a>(
     socket: &socket2::Socket,
     family: Family,
-    datagrams: impl Iterator<Item = (&'a [u8], &'a Passage)>,
-    flags: SendFlags,
+    datagrams: impl Iterator<Item = (&'a [u8], &'a Passage)> + Clone,
+    flags: DatagramFlags,
 ) -> io::Result<usize> {
+    for (_, passage) in datagrams.clone() {
+        must_be_free(socket, family, passage.address())?;
+    }
     let datagrams: Vec<(SocketAddrAny, [IoSlice<'_>; 1])> = datagrams
         .map(|(data, passage)| {
             let address = in_family(passage.address(), family);
@@ -131,7 +163,7 @@ pub(crate) fn send_many<'a>(
     let mut headers: Vec<_> = (datagrams.iter().zip(&mut controls))
         .map(|((address, data), control)| MMsgHdr::new_with_addr(address, data, control))
         .collect();
-    Ok(sendmmsg(socket, &mut headers, flags)?)
+    Ok(sendmmsg(socket, &mut headers, flags.bits())?)
 }
 
 /// Joins the multicast group that the permit is for.
@@ -182,6 +214,26 @@ fn can_route_to_itself(family: Family, loopback: SocketAddr) -> bool {
     let socket = open(family, SocketType::Datagram, 0);
     socket.is_ok_and(|socket| socket.connect(&loopback.into()).is_ok())
 }
+
+/// Fails where the socket is tied to an interface and the address is in no zone. A
+/// link-local address that the socket was bound or connected to ties it for good:
+/// the kernel would send to any other address by that interface as well, and so to
+/// another machine than the one that has this address.
+fn must_be_free(socket: &socket2::Socket, family: Family, address: SocketAddr) -> io::Result<()> {
+    let is_in_zone = matches!(address.ip(), IpAddr::V6(address) if has_zone(address));
+    if family != Family::Inet6 || is_in_zone || getsockopt(socket, BoundInterface)? == 0 {
+        return Ok(());
+    }
+    Err(Errno::INVAL.into())
+}
+
+sockopt_impl!(
+    BoundInterface,
+    GetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_BINDTOIFINDEX,
+    i32
+);
 
 /// An address in the form that sockets of the family take: IPv4 is written as
 /// IPv6 (RFC 4291, section 2.5.5.2) for an IPv6 socket.

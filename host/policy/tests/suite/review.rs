@@ -102,8 +102,20 @@ fn a_wide_reach_is_spelled_out() {
     );
     wide(
         "listen tcp://*:*",
-        "every port of this machine may be listened on",
+        "every port of this machine may be listened on, and shared with a server that \
+         allows it (SO_REUSEPORT, of datagrams SO_REUSEADDR)",
     );
+    for grant in [
+        "listen udp://127.0.0.1:*",
+        "listen tcp://[::1]:8000-8999",
+        "listen tcp://*:80,443",
+    ] {
+        wide(
+            grant,
+            "a server at one of these ports that allows it (SO_REUSEPORT, of datagrams \
+             SO_REUSEADDR) shares with the guest what comes there",
+        );
+    }
     wide(
         "resolve *",
         "every name may be looked up, and each lookup can carry data out",

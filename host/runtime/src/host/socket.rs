@@ -236,6 +236,7 @@ fn get_option(socket: &Socket, name: OptionName) -> Result<OptionValue> {
         OptionName::AcceptingConnections => {
             OptionValue::AcceptingConnections(socket.accepting_connections()?)
         }
+        OptionName::AnswerAsAsked => OptionValue::AnswerAsAsked(socket.answer_as_asked()?),
         OptionName::Broadcast => OptionValue::Broadcast(socket.broadcast()?),
         OptionName::DoNotRoute => OptionValue::DoNotRoute(socket.do_not_route()?),
         OptionName::Domain => OptionValue::Domain(socket.family().into()),
@@ -284,6 +285,7 @@ fn get_option(socket: &Socket, name: OptionName) -> Result<OptionValue> {
 
 fn set_option(socket: &Socket, value: OptionValue) -> Result<()> {
     match value {
+        OptionValue::AnswerAsAsked(on) => socket.set_answer_as_asked(on)?,
         OptionValue::Broadcast(on) => socket.set_broadcast(on)?,
         OptionValue::DoNotRoute(on) => socket.set_do_not_route(on)?,
         OptionValue::HopLimit(limit) => socket.set_hop_limit(limit)?,

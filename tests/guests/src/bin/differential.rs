@@ -398,7 +398,7 @@ macro_rules! options {
 }
 
 options! {
-    truth: AcceptingConnections, Broadcast, DoNotRoute, KeepAlive, MulticastLoop, NoDelay,
+    truth: AcceptingConnections, AnswerAsAsked, Broadcast, DoNotRoute, KeepAlive, MulticastLoop, NoDelay,
         OutOfBandInline, ReuseAddress, ReusePort, V6Only;
     number: HopLimit, KeepAliveCount, KeepAliveIdle, KeepAliveInterval, MaximumSegmentSize,
         MulticastHopLimit, MulticastInterface, Protocol, ReceiveBufferSize, ReceiveLowWaterMark,

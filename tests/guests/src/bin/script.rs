@@ -98,6 +98,12 @@ impl Guest {
                 self.socket(name).join_group(group, 0)?;
                 nothing
             }
+            ("join", [group, interface]) => {
+                let interface = interface.text().parse().unwrap();
+                let group = group.text().parse().unwrap();
+                self.socket(name).join_group(group, interface)?;
+                nothing
+            }
             ("listen", []) => {
                 self.socket(name).listen(None)?;
                 nothing
@@ -175,22 +181,18 @@ impl Guest {
                 host
             }
             ("send", [data]) => self.socket(name).send(data.0)?.to_string(),
-            ("send-many", datagrams) => {
-                let datagrams: Vec<OutgoingDatagram> = datagrams
-                    .chunks_exact(2)
-                    .map(|datagram| OutgoingDatagram {
-                        data: datagram[0].0.to_vec(),
-                        destination: match datagram[1].0 {
-                            b"-" => None,
-                            _ => Some(datagram[1].endpoint()),
-                        },
-                    })
-                    .collect();
-                let socket = self.socket(name).as_raw();
-                let sent = socket.send_datagrams(&datagrams, SendFlags::empty())?;
+            ("send-many", datagrams) => self.send_many(name, datagrams, SendFlags::empty())?,
+            ("send-many-more", datagrams) => self.send_many(name, datagrams, SendFlags::MORE)?,
+            ("send-more", [data, remote]) => {
+                let socket = self.socket(name);
+                let sent = socket.send_to_with_flags(data.0, remote, SendFlags::MORE)?;
                 sent.to_string()
             }
             ("send-to", [data, remote]) => self.socket(name).send_to(data.0, remote)?.to_string(),
+            ("set", [option]) => {
+                self.socket(name).set_option(option.option())?;
+                nothing
+            }
             ("timeout", [milliseconds]) => {
                 let timeout = Duration::from_millis(milliseconds.text().parse().unwrap());
                 self.socket(name).set_timeout(Some(timeout));
@@ -198,6 +200,28 @@ impl Guest {
             }
             _ => panic!("what is {words:?}?"),
         })
+    }
+
+    /// Each datagram is two words: its data and where to, `-` for the peer.
+    fn send_many(
+        &self,
+        name: &str,
+        datagrams: &[Word<'_>],
+        flags: SendFlags,
+    ) -> Result<String, Failure> {
+        let datagrams: Vec<OutgoingDatagram> = datagrams
+            .chunks_exact(2)
+            .map(|datagram| OutgoingDatagram {
+                data: datagram[0].0.to_vec(),
+                destination: match datagram[1].0 {
+                    b"-" => None,
+                    _ => Some(datagram[1].endpoint()),
+                },
+            })
+            .collect();
+        let socket = self.socket(name).as_raw();
+        let sent = socket.send_datagrams(&datagrams, flags)?;
+        Ok(sent.to_string())
     }
 
     #[track_caller]
@@ -257,6 +281,17 @@ impl<'a> Word<'a> {
             b"seqpacket" => SocketType::Seqpacket,
             b"stream" => SocketType::Stream,
             _ => panic!("{self:?} is no socket type"),
+        }
+    }
+
+    /// An option that is to be on.
+    fn option(self) -> OptionValue {
+        match self.0 {
+            b"answer-as-asked" => OptionValue::AnswerAsAsked(true),
+            b"reuse-address" => OptionValue::ReuseAddress(true),
+            b"reuse-port" => OptionValue::ReusePort(true),
+            b"v6-only" => OptionValue::V6Only(true),
+            _ => panic!("{self:?} is no option"),
         }
     }
 

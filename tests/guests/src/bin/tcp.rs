@@ -324,6 +324,7 @@ fn name(value: &OptionValue) -> OptionName {
         OptionValue::TrafficClass(_) => OptionName::TrafficClass,
         OptionValue::UserTimeout(_) => OptionName::UserTimeout,
         OptionValue::AcceptingConnections(_)
+        | OptionValue::AnswerAsAsked(_)
         | OptionValue::Broadcast(_)
         | OptionValue::Domain(_)
         | OptionValue::DoNotRoute(_)

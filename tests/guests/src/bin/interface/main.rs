@@ -142,6 +142,8 @@ behaviours! {
     options::ipv6_unicast_hops,
     options::ipv6_v6only,
     options::so_acceptconn,
+    options::ip_pktinfo,
+    options::ipv6_recvpktinfo,
     options::so_broadcast,
     options::so_domain,
     options::so_dontroute,

@@ -43,6 +43,32 @@ pub(super) fn so_reuseaddr(args: &[&str]) -> io::Result<()> {
     with.bind(address)
 }
 
+/// Answers, by each way to receive and to send, those who wrote to one of its
+/// addresses.
+fn answer_as_asked(family: Family, local: &str) -> io::Result<()> {
+    let socket = datagrams(family)?;
+    assert!(!socket.answer_as_asked()?);
+    socket.set_answer_as_asked(true)?;
+    assert!(socket.answer_as_asked()?);
+    socket.bind(local)?;
+    println!("{}", socket.local_addr()?);
+    let mut question = [0; 16];
+    let (length, peer) = socket.recv_from(&mut question)?;
+    socket.send_to(&question[..length], &peer)?;
+    let many = socket.recv_many(1, 16)?;
+    socket.connect(&many[0].source)?;
+    socket.send(&many[0].data)?;
+    Ok(())
+}
+
+pub(super) fn ip_pktinfo(args: &[&str]) -> io::Result<()> {
+    answer_as_asked(Family::Inet, args[0])
+}
+
+pub(super) fn ipv6_recvpktinfo(args: &[&str]) -> io::Result<()> {
+    answer_as_asked(Family::Inet6, args[0])
+}
+
 pub(super) fn so_reuseport(args: &[&str]) -> io::Result<()> {
     let sharing = |address: SocketAddr| {
         SocketBuilder::stream()
