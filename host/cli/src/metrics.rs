@@ -102,6 +102,7 @@ struct Shared {
     refused_of_peer: Counter,
     received: Counter,
     sent: Counter,
+    answers: Counter,
     duration: Histogram,
     instantiation: Histogram,
     cpu_time: Counter<f64, AtomicU64>,
@@ -140,6 +141,7 @@ impl Metrics {
             refused_of_peer: labelled(&refused, "reason", TurnedAway::TooManyOfPeer.as_str()),
             received: labelled(&bytes, "direction", "received"),
             sent: labelled(&bytes, "direction", "sent"),
+            answers: Counter::default(),
             duration: Histogram::new(DURATIONS),
             instantiation: Histogram::new(INSTANTIATIONS),
             cpu_time: Counter::default(),
@@ -179,6 +181,11 @@ impl Metrics {
             "bytes",
             "Bytes that went through connections and datagrams that are over",
             bytes,
+        );
+        own.register(
+            "answers",
+            "Datagrams that datagrams were answered with, once those are over",
+            shared.answers.clone(),
         );
         own.register_with_unit(
             "connection_duration",
@@ -273,6 +280,7 @@ impl Log for Metrics {
         };
         shared.received.inc_by(served.bytes_received);
         shared.sent.inc_by(served.bytes_sent);
+        shared.answers.inc_by(served.answers.unwrap_or(0));
         shared.duration.observe(served.duration);
         if let Some(instantiation) = served.instantiation {
             shared.instantiation.observe(instantiation);

@@ -22,6 +22,7 @@ pub(crate) use connection::Usage;
 use count::Count;
 pub(crate) use count::Counted;
 pub(crate) use flow::Flow;
+pub(crate) use meter::weight;
 use rate::Rate;
 
 /// One of the [`Limits`], where it has a value, or of the host's own.

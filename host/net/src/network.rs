@@ -16,7 +16,7 @@ use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
 use crate::limits::socket_files::SocketFiles;
-use crate::limits::{Budget, Limit, Usage, descriptors};
+use crate::limits::{Budget, Limit, Usage, descriptors, weight};
 use crate::narrowing::Narrowing;
 use crate::os;
 use crate::record::{Record, is_denied, objection};
@@ -245,12 +245,13 @@ impl Network {
         within(limit, bytes, Limit::BytesReceived)
     }
 
-    /// The same for what it hands back, and may send.
+    /// The same for the datagrams that it hands back, and may send, by their lengths.
     ///
     /// # Errors
     ///
     /// `limit-exceeded`, by `bytes-sent`.
-    pub fn may_hand_back(&self, bytes: u64) -> Result<(), Error> {
+    pub fn may_hand_back(&self, lengths: impl Iterator<Item = usize>) -> Result<(), Error> {
+        let bytes = lengths.map(|length| weight(length) as u64).sum();
         within(self.limits().bytes_sent, bytes, Limit::BytesSent)
     }
 

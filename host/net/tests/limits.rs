@@ -1025,3 +1025,17 @@ async fn the_host_keeps_descriptors_for_itself() {
     assert!(listener.accept().await.is_ok());
     assert!(stream(&network).is_ok());
 }
+
+#[tokio::test]
+async fn a_datagram_without_a_byte_counts() {
+    let network = network_with_sent(3);
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+    let to = at(peer.local_addr().unwrap());
+    let options = SendOptions::default();
+    let message = "limit reached: bytes-sent = 3";
+    assert_eq!(socket.send_to(b"", options, &to).await.unwrap(), 0);
+    let batch = [(&b""[..], Some(&to)); 4];
+    assert_eq!(socket.send_datagrams(&batch, options).await.unwrap(), 2);
+    assert_limited(socket.send_to(b"", options, &to).await, message);
+}

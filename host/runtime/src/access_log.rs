@@ -173,6 +173,7 @@ mod tests {
             ending,
             bytes_received: 5,
             bytes_sent: 6,
+            answers: None,
             duration: Duration::from_micros(621),
             instantiation: Some(Duration::from_micros(17)),
             cpu_time: Duration::from_micros(88),

@@ -2,14 +2,14 @@
 //! it.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use portcullis::{Reuse, TurnedAway, WhenFull};
-use portcullis_tests::PATIENCE;
+use portcullis::{Bounds, Reuse, TurnedAway, WhenFull};
+use portcullis_tests::{PATIENCE, machine};
 
-use super::house::{House, Plan, serve, wait_until};
+use super::house::{House, Plan, Told, Visitor, WORKERS, serve, wait_until};
 
 /// Long enough that an answer would have come.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -134,6 +134,192 @@ fn limits_on_bytes_are_those_of_each_datagram() {
 }
 
 #[test]
+fn a_datagram_has_no_more_answers_than_may_be() {
+    let house = start(serve("datagram-faults"));
+    let sender = Sender::new(&house);
+    for order in ["many 33", "empty 2000000"] {
+        sender.send(order);
+        let ended = house.expect("failed");
+        assert!(ended.ending.contains("--max-answers"), "{ended:?}");
+        assert_eq!(ended.answers, Some(0));
+        sender.expect_silence();
+    }
+    sender.send("many 32");
+    for number in 0..32 {
+        assert_eq!(sender.receive(), number.to_string());
+    }
+    assert_eq!(house.expect("finished").answers, Some(32));
+}
+
+#[test]
+fn an_answer_without_a_byte_counts() {
+    let house = start(serve("datagram-faults").policy("[limits]\nbytes-sent = 10"));
+    let sender = Sender::new(&house);
+    sender.send("empty 11");
+    let ended = house.expect("failed");
+    assert!(
+        ended.ending.contains("limit reached: bytes-sent"),
+        "{ended:?}"
+    );
+    sender.send("empty 10");
+    for _ in 0..10 {
+        assert_eq!(sender.receive(), "");
+    }
+    house.expect("finished");
+}
+
+/// However many may be, whoever asks meanwhile is answered, and the end is the end.
+#[test]
+fn answers_are_sent_within_the_bounds() {
+    const MANY: u64 = 2_000_000;
+    // To make them takes the handler less than a half of the latter.
+    let rows: [(&str, fn(&mut Bounds)); 2] = [
+        ("out-of-time", |bounds| {
+            bounds.time = Some(Duration::from_secs(1))
+        }),
+        ("out-of-cpu-time", |bounds| {
+            bounds.cpu_time = Duration::from_secs(2)
+        }),
+    ];
+    for (word, bound) in rows {
+        let house = start(serve("datagram-faults").bounds(|bounds| {
+            bounds.answers = u32::MAX;
+            bounds.memory = 512 << 20;
+            bound(bounds);
+        }));
+        let senders: Vec<Sender<'_>> = (0..WORKERS).map(|_| Sender::new(&house)).collect();
+        for sender in &senders {
+            sender.send(&format!("empty {MANY}"));
+        }
+        house.wait_for_connections(senders.len());
+        let honest = Sender::new(&house);
+        let asked = Instant::now();
+        honest.send("state");
+        assert_eq!(honest.receive(), "1");
+        let waited = asked.elapsed();
+        assert!(waited < Duration::from_secs(10), "it waited for {waited:?}");
+        for _ in 0..=senders.len() {
+            match house.told() {
+                Told::Ended(ended) if ended.word == word => {
+                    assert!(ended.answers.unwrap() < MANY, "{ended:?}");
+                    // It was not for the handler alone.
+                    let was_sending = ended.answers != Some(0);
+                    assert!(was_sending || word == "out-of-time", "{ended:?}");
+                }
+                Told::Ended(ended) => {
+                    assert_eq!((ended.word, ended.answers), ("finished", Some(1)))
+                }
+                told @ (Told::TurnedAway(_) | Told::Failed(_)) => panic!("{told:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_drain_ends_those_who_are_being_answered() {
+    let house = start(serve("datagram-faults").bounds(|bounds| {
+        bounds.answers = u32::MAX;
+        bounds.memory = 512 << 20;
+    }));
+    let sender = Sender::new(&house);
+    sender.send("empty 2000000");
+    // What comes first shows that it is at it.
+    assert_eq!(sender.receive(), "");
+    let began = Instant::now();
+    assert_eq!(house.drain(Duration::from_millis(100)), 1);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    house.expect("dropped");
+}
+
+/// Somebody who hears nobody but whom it asked.
+fn asks(to: SocketAddr) -> UdpSocket {
+    let any: IpAddr = match to.ip() {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).unwrap();
+    socket.connect(to).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+#[track_caller]
+fn check_answers_from(house: &House, addresses: &[&str]) {
+    let port = house.address.port();
+    for address in addresses {
+        let to: IpAddr = address.parse().unwrap();
+        let client = asks((to, port).into());
+        client.send(b"echo hello").unwrap();
+        let mut answer = [0; 16];
+        let length = client.recv(&mut answer).unwrap();
+        assert_eq!(&answer[..length], b"hello", "{address}");
+        house.expect("finished");
+    }
+}
+
+#[test]
+fn an_answer_leaves_from_the_address_that_was_asked() {
+    let addresses = ["127.0.0.1", "127.0.0.2", "127.1.2.3"];
+    for endpoint in ["udp://*:0", "udp://0.0.0.0:0"] {
+        let house = serve("datagram-faults").start_at(endpoint);
+        check_answers_from(&house, &addresses);
+        house.replace("datagram-faults", "", false).unwrap();
+        check_answers_from(&house, &addresses);
+    }
+    // One who asks two addresses at once has an answer from each.
+    let house = serve("datagram-faults").start_at("udp://*:0");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    for address in ["127.0.0.1", "127.0.0.2"] {
+        let order = format!("sleep {}", if address == "127.0.0.1" { 300 } else { 0 });
+        let to = (address, house.address.port());
+        client.send_to(order.as_bytes(), to).unwrap();
+    }
+    let mut from = [(); 2].map(|()| client.recv_from(&mut [0; 16]).unwrap().1.ip().to_string());
+    from.sort();
+    assert_eq!(from, ["127.0.0.1", "127.0.0.2"]);
+}
+
+#[test]
+fn an_answer_leaves_from_the_ipv6_address_that_was_asked() {
+    let there = machine(&[
+        "ip link set lo up",
+        "ip -6 addr add fd00::1/64 dev lo nodad",
+        "ip -6 addr add fd00::2/64 dev lo nodad",
+    ]);
+    if !there {
+        return;
+    }
+    let house = serve("datagram-faults").start_at("udp://*:0");
+    check_answers_from(&house, &["127.0.0.2", "::1", "fd00::1", "fd00::2"]);
+    let house = serve("datagram-faults").start_at("udp://[::]:0");
+    check_answers_from(&house, &["::1", "fd00::1", "fd00::2"]);
+}
+
+/// `[::]` leaves IPv4 alone, so that another may have it.
+#[test]
+fn a_listener_of_ipv6_alone() {
+    let house = serve("datagram-faults").start_at("udp://[::]:0");
+    let port = house.address.port();
+    check_answers_from(&house, &["::1"]);
+    let _other = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
+    let house = serve("handler-faults").start_at("tcp://[::]:0");
+    let port = house.address.port();
+    let visitor = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+    assert_eq!(Visitor::over(visitor, "state").answer().unwrap(), "1\n");
+    let _other = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
+    let both = serve("handler-faults").start_at("tcp://*:0");
+    for loopback in [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        Ipv6Addr::LOCALHOST.into(),
+    ] {
+        let visitor = TcpStream::connect((loopback, both.address.port())).unwrap();
+        assert_eq!(Visitor::over(visitor, "state").answer().unwrap(), "1\n");
+    }
+}
+
+#[test]
 fn a_datagram_that_is_not_answered_in_time_is_given_up() {
     let limit = Duration::from_millis(500);
     let house = start(serve("datagram-faults").bounds(|bounds| bounds.idle_time = Some(limit)));
@@ -148,7 +334,10 @@ fn a_unix_socket_that_does_not_read_its_answers_keeps_no_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server");
     let senders = format!("connect unixgram:{}/*", folder.path().display());
-    let plan = serve("datagram-faults").bounds(|bounds| bounds.connections = 1);
+    let plan = serve("datagram-faults").bounds(|bounds| {
+        bounds.connections = 1;
+        bounds.answers = 1000;
+    });
     let plan = plan.policy(&format!("allow = ['{senders}']"));
     let house = plan.start_at(&format!("unixgram:{}", path.display()));
     let visit = |name| {

@@ -54,6 +54,7 @@ pub(crate) struct Ended {
     pub(crate) duration: Duration,
     pub(crate) memory: usize,
     pub(crate) was_made: bool,
+    pub(crate) answers: Option<u64>,
 }
 
 pub(crate) fn serve(handler: &'static str) -> Plan {
@@ -335,6 +336,7 @@ impl Log for Ledger {
             duration: served.duration,
             memory: served.memory,
             was_made: served.instantiation.is_some(),
+            answers: served.answers,
         }));
     }
 

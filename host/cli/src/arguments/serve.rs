@@ -138,6 +138,11 @@ pub(crate) struct BoundArguments {
     #[arg(long, value_name = "NUMBER", default_value = "64")]
     max_sockets: u32,
 
+    /// How many datagrams a datagram may be answered with; one with more is answered
+    /// with none.
+    #[arg(long, value_name = "NUMBER", default_value = "32")]
+    max_answers: u32,
+
     /// How long an instance may compute for one connection; to wait takes nothing of
     /// it.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
@@ -185,6 +190,7 @@ impl BoundArguments {
         bounds.connections_per_peer = self.max_connections_per_peer.map(NonZero::get);
         bounds.memory = usize::try_from(self.memory.as_u64()).unwrap_or(usize::MAX);
         bounds.sockets = self.max_sockets;
+        bounds.answers = self.max_answers;
         bounds.cpu_time = self.cpu_time;
         bounds.time = self.connection_time;
         bounds.idle_time = Some(self.idle_time).filter(|time| !time.is_zero());

@@ -15,6 +15,11 @@ use crate::wait::Wait;
 /// ready, which the kernel then tells nobody of.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What a message counts for: one without a byte takes the network as well.
+pub(crate) fn weight(length: usize) -> usize {
+    length.max(1)
+}
+
 impl Socket {
     fn flow(&self, direction: Direction) -> &Flow {
         self.shared.network.budget().flow(direction)
@@ -30,7 +35,7 @@ impl Socket {
         let mut left = self.piece(Direction::Outgoing, usize::MAX);
         let more = lengths.take_while(|length| {
             let more = left > 0;
-            left = left.saturating_sub(*length);
+            left = left.saturating_sub(weight(*length));
             more
         });
         more.count()
@@ -101,6 +106,7 @@ impl Socket {
         call: impl FnOnce(usize) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let flow = self.flow(Direction::Outgoing);
+        let lengths = lengths.map(weight);
         let reserved = flow.reserve(lengths.clone().fold(0, usize::saturating_add));
         let reserved = reserved.map_err(|limit| self.over(limit))?;
         let fitting = lengths.clone().scan(0_usize, |sum, length| {
@@ -122,6 +128,7 @@ impl Socket {
     /// counts, since a peek may have shown what there was no room for. One that is
     /// more than the limit leaves is lost; a peek takes nothing.
     pub(crate) fn take_message(&self, length: usize, peek: bool) -> Result<(), Error> {
+        let length = weight(length);
         let flow = self.flow(Direction::Incoming);
         let fits = flow.check(length);
         fits.map_err(|limit| self.record().exceeded(limit))?;

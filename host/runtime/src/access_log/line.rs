@@ -34,6 +34,8 @@ pub(super) struct Line<'a> {
 struct Spent {
     bytes_received: u64,
     bytes_sent: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<u64>,
     duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     instantiation_us: Option<u64>,
@@ -48,6 +50,7 @@ impl<'a> Line<'a> {
             spent: Some(Spent {
                 bytes_received: served.bytes_received,
                 bytes_sent: served.bytes_sent,
+                answers: served.answers,
                 duration_us: microseconds(served.duration),
                 instantiation_us: served.instantiation.map(microseconds),
                 cpu_us: microseconds(served.cpu_time),

@@ -147,7 +147,13 @@ impl Arrival for Datagram {
     ) {
         let Self {
             number,
-            datagram: net::Datagram { data, source, .. },
+            datagram:
+                net::Datagram {
+                    data,
+                    source,
+                    asked,
+                    ..
+                },
             socket,
         } = self;
         let mut turn = match gate.turn(number, source.clone(), place) {
@@ -165,9 +171,11 @@ impl Arrival for Datagram {
             let mut late = pin!(turn.late());
             let serve = turn.serve(&crew, instance, (data, source), late.as_mut());
             let Some(answers) = serve.await else { return };
-            let bytes = answers.iter().map(|answer| length(answer)).sum();
-            match network.may_hand_back(bytes) {
-                Ok(()) => turn.answer(answers, &socket, late).await,
+            let may_send = turn
+                .may_be_answered(answers.len())
+                .and_then(|()| network.may_hand_back(answers.iter().map(Vec::len)));
+            match may_send {
+                Ok(()) => turn.answer(answers, &socket, asked, late).await,
                 Err(error) => turn.fail(error),
             }
         });

@@ -31,7 +31,11 @@ pub struct Bounds {
     /// it a socket, a file, a stream or a timer: five for each socket, and 64. Whoever
     /// wants one more traps.
     pub sockets: u32,
-    /// For how long an instance may compute for one connection. What it waits
+    /// How many datagrams a datagram may be answered with. One with more is answered
+    /// with none. 32 unless set.
+    pub answers: u32,
+    /// For how long an instance may compute for one connection, and for how long the
+    /// host may to send a datagram its answers. What it waits
     /// does not count. Looked at when it waits, and at every tick of the
     /// engine's clock (10 ms). On a machine that has other things to do, half of it
     /// may pass while others compute. 10 s unless set.
@@ -86,6 +90,7 @@ impl Default for Bounds {
             connections_per_peer: None,
             memory: 64 << 20,
             sockets: 64,
+            answers: 32,
             cpu_time: Duration::from_secs(10),
             time: None,
             idle_time: None,

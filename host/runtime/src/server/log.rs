@@ -105,6 +105,8 @@ pub struct Served<'a> {
     pub bytes_received: u64,
     /// The bytes that the instance sent to the peer.
     pub bytes_sent: u64,
+    /// How many datagrams it was answered with; none for a connection.
+    pub answers: Option<u64>,
     /// From when it was let in until it was over.
     pub duration: Duration,
     /// How long it took to have an instance; none where one was kept.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_net::{Audit, Network, PreopenError, Socket, SocketType};
+use portcullis_net::{Audit, Network, PreopenError, Socket, SocketAddress, SocketType};
 use portcullis_policy::{Act, Grant, Limits};
 use wasmtime_wasi::WasiCtx;
 
@@ -190,6 +190,10 @@ impl Generation {
             SocketType::Datagram => {
                 let crew = self.datagram.as_ref().map(Arc::clone);
                 let crew = crew.ok_or_else(|| ListenError::NoDatagramHandler(name()))?;
+                if hears_several_addresses(socket) {
+                    let set = socket.set_answer_as_asked(true);
+                    set.map_err(PreopenError::Open)?;
+                }
                 Ok(Duty::Datagrams(crew))
             }
             SocketType::Raw
@@ -202,4 +206,10 @@ impl Generation {
             }
         }
     }
+}
+
+/// Whether what comes to a socket may have been sent to one of several addresses.
+fn hears_several_addresses(socket: &Socket) -> bool {
+    let local = socket.local_address();
+    matches!(local, Ok(SocketAddress::Inet(local)) if local.ip().is_unspecified())
 }

@@ -4,7 +4,7 @@ use std::future::{self, Future};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use portcullis_net::{Endpoint, Error, ErrorCode, SendOptions, Socket, SocketAddress, Traffic};
+use portcullis_net::{Asked, Error, ErrorCode, SendOptions, Socket, SocketAddress, Traffic};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 use wasmtime_wasi::I32Exit;
@@ -45,6 +45,15 @@ pub(crate) struct Turn {
 pub(crate) struct Bytes {
     pub(crate) received: u64,
     pub(crate) sent: u64,
+    /// In how many answers, to a datagram.
+    pub(crate) answers: u64,
+}
+
+impl Bytes {
+    fn answer(&mut self, answer: &[u8]) {
+        self.sent += length(answer);
+        self.answers += 1;
+    }
 }
 
 impl Turn {
@@ -114,14 +123,26 @@ impl Turn {
         self.ending = Ending::Failed(error);
     }
 
-    /// Sends a datagram its answers until it is too late.
+    /// Whether a datagram may have so many answers.
+    pub(crate) fn may_be_answered(&self, answers: usize) -> Result<(), Error> {
+        let most = self.shared.bounds.answers;
+        if u32::try_from(answers).is_ok_and(|answers| answers <= most) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::LimitExceeded,
+            format!("{answers} answers to one datagram, of which {most} may be (--max-answers)"),
+        ))
+    }
+
+    /// Sends a datagram its answers, from where it was sent to, until it is too late.
     pub(crate) async fn answer(
         &mut self,
         answers: Vec<Vec<u8>>,
         socket: &Socket,
+        asked: Option<Asked>,
         late: impl Future<Output = Ending>,
     ) {
-        let to = Endpoint::Address(self.peer.clone());
         // Whoever reads a unix socket could have others wait for ever. An answer
         // that does not fit there is lost, as it would be on a network.
         let options = SendOptions {
@@ -130,21 +151,24 @@ impl Turn {
         };
         // Dropped meanwhile, it has not finished.
         let finished = std::mem::replace(&mut self.ending, Ending::Dropped);
-        let datagrams = &mut self.datagrams;
+        let (to, datagrams) = (&self.peer, &mut self.datagrams);
         let send = async {
             for answer in answers {
-                match socket.send_to(&answer, options, &to).await {
-                    Ok(_) => datagrams.sent += length(&answer),
+                match socket.answer(&answer, options, to, asked).await {
+                    Ok(_) => datagrams.answer(&answer),
                     Err(error) if error.code() == ErrorCode::WouldBlock => {}
                     Err(error) => return Ending::Failed(error),
                 }
+                // The bounds and the drain are looked at, and others have the thread.
+                tokio::task::yield_now().await;
             }
             finished
         };
+        let send = meter::within(self.shared.bounds.cpu_time, &mut self.cpu_time, send);
         self.ending = tokio::select! {
             biased;
-            ending = send => ending,
             ending = late => ending,
+            ending = send => ending.unwrap_or(Ending::OutOfCpuTime),
         };
     }
 
@@ -165,6 +189,7 @@ impl Drop for Turn {
             Some(traffic) => Bytes {
                 received: traffic.received(),
                 sent: traffic.sent(),
+                answers: 0,
             },
             None => self.datagrams,
         };
@@ -173,6 +198,7 @@ impl Drop for Turn {
             ending: &self.ending,
             bytes_received: bytes.received,
             bytes_sent: bytes.sent,
+            answers: self.traffic.is_none().then_some(bytes.answers),
             duration: self.began.elapsed(),
             instantiation: self.instantiation,
             cpu_time: self.cpu_time,

@@ -14,6 +14,7 @@ type Order = (
 const ORDERS: &[Order] = &[
     ("big", big),
     ("echo", echo),
+    ("empty", empty),
     ("list", list),
     ("many", many),
     ("nothing", nothing),
@@ -46,6 +47,11 @@ fn many(count: &str, _: &SockAddr) -> io::Result<Vec<Vec<u8>>> {
     Ok((0..order::number(count)?)
         .map(|number| number.to_string().into())
         .collect())
+}
+
+/// As many datagrams without a byte as the argument says.
+fn empty(count: &str, _: &SockAddr) -> io::Result<Vec<Vec<u8>>> {
+    Ok(vec![Vec::new(); order::number(count)?])
 }
 
 fn nothing(_: &str, _: &SockAddr) -> io::Result<Vec<Vec<u8>>> {
