@@ -22,6 +22,11 @@ const OF_ALL: usize = 64;
 /// How long a call is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it is waited for whatever the guest says, as a file system that answers
+/// does so by then. A guest that does not wait would else not know what comes of it:
+/// one that is given up goes on.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Places for all of them.
 static ALL: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(OF_ALL)));
 
@@ -36,8 +41,7 @@ impl Default for FileCalls {
 }
 
 impl FileCalls {
-    /// Makes a call, for as long as the patience lasts, or where there is none, for as
-    /// long as any call may take. One that is given up goes on by itself.
+    /// Makes a call, which is waited for as long as the guest waits, within bounds.
     pub(crate) async fn make<T: Send + 'static>(
         &self,
         wait: Wait,
@@ -52,7 +56,7 @@ impl FileCalls {
                 )),
             }
         };
-        wait.at_least_once().bound(made).await
+        wait.at_least(GRACE).bound(made).await
     }
 
     async fn begin<T: Send + 'static>(

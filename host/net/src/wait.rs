@@ -79,6 +79,18 @@ impl Wait {
         }
     }
 
+    /// The patience for what takes some time whatever comes of it.
+    pub(crate) fn at_least(self, time: Duration) -> Self {
+        match self {
+            Self::Forever => self,
+            Self::Never => Self::from_now(time, ErrorCode::TimedOut),
+            Self::Until(end, expired) => match Self::from_now(time, expired) {
+                Self::Until(least, _) => Self::Until(end.max(least), expired),
+                Self::Forever | Self::Never => Self::Forever,
+            },
+        }
+    }
+
     /// Runs `operation` for as long as the patience lasts.
     pub(crate) async fn bound<T, E>(
         self,

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 /// When it gives up not to answer: a thread that waits for it has failed the test by
 /// then, and would never end.
-const MERCY: Duration = Duration::from_secs(30);
+const MERCY: Duration = Duration::from_secs(60);
 
 /// It is gone, and whoever waits for it goes on, when this is dropped.
 pub(crate) struct HungFileSystem {

@@ -26,11 +26,11 @@ use portcullis_policy::Policy;
 
 use file_system::HungFileSystem;
 
-/// How long the guests here wait.
+/// How long the guests here wait, but for file systems: for those a little longer.
 const TIME: Duration = Duration::from_millis(300);
 
 /// What no wait of theirs takes, however busy the machine is.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(30);
 
 fn granted(folders: &[&Path]) -> Network {
     let verbs = ["connect unix", "connect unixgram", "listen unix"];
@@ -117,7 +117,13 @@ async fn a_file_system_that_does_not_answer_holds_no_thread() {
     assert!(hung.is_asked());
     assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
     let slowest = others.await.unwrap();
-    assert!(slowest < LONG / 4, "others waited for {slowest:?}");
+    assert!(slowest < LONG / 12, "others waited for {slowest:?}");
+    // How little a guest waits makes no difference where the file system answers.
+    let bound = folder.path().join("bound");
+    let mut hasty = open(&network.clone().for_another_guest(), SocketType::Stream);
+    hasty.set_timeout(Some(Duration::from_nanos(1)));
+    hasty.bind(&endpoint(&bound)).await.unwrap();
+    assert!(bound.exists());
     // This one has no thread left, and others have.
     let connect = async |network: &Network| {
         let (socket, at) = (open(network, SocketType::Stream), endpoint(&there));
@@ -186,7 +192,7 @@ async fn a_link_that_refers_to_itself_many_times_is_no_work() {
         }
     }
     let taken = begin.elapsed();
-    assert!(taken < LONG / 2, "it took {taken:?}");
+    assert!(taken < LONG / 6, "it took {taken:?}");
 }
 
 /// As many links as the kernel follows, and no more.
