@@ -120,7 +120,7 @@ fn receive_more_than_there_is_memory() {
         .argument(peer.address)
         .allow(&grant)
         .succeed();
-    assert_eq!(told, "Ok(6) Err(ErrorCode::NoBufferSpace)\n");
+    assert_eq!(told, "Ok(6) Err(ErrorCode::LimitExceeded)\n");
     peer.join();
 }
 

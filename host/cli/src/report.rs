@@ -11,6 +11,10 @@ use portcullis::{Allowed, Audit, Denied, Event, Limited, Refused, Shown};
 /// must fill neither memory nor the operator's screen.
 const DISTINCT: usize = 1000;
 
+/// How long a line of a denial is told and remembered: a grant that a guest narrowed its
+/// network by may be as long as a page.
+const LONGEST: usize = 1000;
+
 /// Prints each distinct denial once, counts the others, and tells the counts at
 /// the end; of limits that have peers reset as well. Clones are the same report.
 #[derive(Clone, Debug)]
@@ -87,7 +91,7 @@ impl Audit for Report {
 
 impl Tally {
     fn count(&mut self, report: &impl Display) {
-        let denial = Shown::lines(report);
+        let denial = Shown::lines(&shortened(&report.to_string()));
         if let Some(times) = self.times.get_mut(&denial) {
             *times += 1;
         } else if self.times.len() < DISTINCT {
@@ -123,6 +127,35 @@ impl Tally {
     }
 }
 
+/// A text whose lines end where they are too long.
+fn shortened(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let end = line.floor_char_boundary(LONGEST);
+        let shown = line.get(..end).unwrap_or_default();
+        let rest = if end < line.len() { "…" } else { "" };
+        format!("{shown}{rest}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_denial_is_told_up_to_a_bound() {
+        let long = "x".repeat(2 * LONGEST);
+        let text = format!("denied\n  reason: {long}\n  to allow: this");
+        let lines: Vec<_> = shortened(&text).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(
+            lines.concat().len(),
+            LONGEST + "…denied  to allow: this".len()
+        );
+        assert_eq!(shortened("denied\n  short"), "denied\n  short");
+    }
 }

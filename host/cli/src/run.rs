@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use portcullis::wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use portcullis::wasmtime_wasi::WasiCtxBuilder;
 use portcullis::{
     AuditLog, Ctx, Engine, EngineBuilder, Network, Outcome, Policy, Program, Shown, Speaker,
     SystemResolver, TrapReport,
@@ -206,7 +206,7 @@ pub(crate) fn surroundings(
     arguments: &GuestArguments,
     variables: &[(String, String)],
 ) -> WasiCtxBuilder {
-    let mut wasi = WasiCtx::builder();
+    let mut wasi = portcullis::wasi();
     wasi.arg(arguments.program.to_string_lossy())
         .args(&arguments.arguments)
         .envs(variables);

@@ -17,7 +17,7 @@ use crate::os;
 use crate::os::asked;
 use crate::socket::Socket;
 use crate::transfer::{ReceiveOptions, SendOptions};
-use crate::wait::Wait;
+use crate::wait::{Wait, take_turn};
 
 /// How many one call of the OS takes or gives: a bound on what a guest can have
 /// done in one go.
@@ -153,6 +153,7 @@ impl Socket {
             let all = found.len();
             let mut admitted = Vec::with_capacity(all);
             for datagram in found {
+                take_turn().await;
                 if self.lets_in(&datagram.source)? {
                     match self.take_message(datagram.length, false) {
                         Ok(()) => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::limits::{Charge, Memory, entry};
 use crate::os::asked::Asked;
 
 /// For how long somebody who wrote may be answered.
@@ -24,8 +25,11 @@ const ROOM: usize = 4 * CAPACITY;
 const LEAST: usize = 64;
 
 /// The sockets of one guest that remember somebody. They share the room.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sharers(Arc<Crowd>);
+#[derive(Clone, Debug)]
+pub(crate) struct Sharers {
+    crowd: Arc<Crowd>,
+    memory: Memory,
+}
 
 #[derive(Debug, Default)]
 struct Crowd {
@@ -39,15 +43,27 @@ struct Crowd {
 struct Sharer {
     crowd: Arc<Crowd>,
     remembers: usize,
+    memory: Charge,
+}
+
+impl Sharers {
+    /// None as yet, which take of this memory.
+    pub(crate) fn new(memory: &Memory) -> Self {
+        Self {
+            crowd: Arc::default(),
+            memory: memory.clone(),
+        }
+    }
 }
 
 impl Sharer {
     fn join(sharers: &Sharers) -> Self {
-        let crowd = Arc::clone(&sharers.0);
+        let crowd = Arc::clone(&sharers.crowd);
         crowd.sockets.fetch_add(1, Ordering::Relaxed);
         Self {
             crowd,
             remembers: 0,
+            memory: sharers.memory.charge(),
         }
     }
 
@@ -61,17 +77,23 @@ impl Sharer {
         share.clamp(LEAST, CAPACITY)
     }
 
-    fn remember(&mut self, count: usize) {
+    /// Takes note that it remembers so many, each of so many bytes; says whether there
+    /// is the memory.
+    fn remember(&mut self, count: usize, size: usize) -> bool {
+        if !self.memory.resize(count * size) {
+            return false;
+        }
         let remembered = &self.crowd.remembered;
         remembered.fetch_add(count, Ordering::Relaxed);
         remembered.fetch_sub(self.remembers, Ordering::Relaxed);
         self.remembers = count;
+        true
     }
 }
 
 impl Drop for Sharer {
     fn drop(&mut self) {
-        self.remember(0);
+        self.remember(0, 0);
         self.crowd.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -87,7 +109,10 @@ pub(crate) struct Correspondents<A> {
     asked: Recent<A, Asked>,
 }
 
-impl<A: Eq + Hash> Correspondents<A> {
+impl<A: Clone + Eq + Hash> Correspondents<A> {
+    /// What one takes that is remembered, with the longest name of a unix socket.
+    const SIZE: usize = entry::<A, (Instant, Asked)>() + 128;
+
     /// None as yet.
     pub(crate) fn new(sharers: Sharers) -> Self {
         Self {
@@ -101,23 +126,39 @@ impl<A: Eq + Hash> Correspondents<A> {
 
     /// A datagram of theirs was let in.
     pub(crate) fn hear(&mut self, from: A) {
-        let room = self.room();
-        self.heard.note(from, Instant::now(), room);
-        self.count();
+        self.note(|own| &mut own.heard, &from, Instant::now());
     }
 
     /// A datagram was sent to them under a grant.
     pub(crate) fn address(&mut self, to: A) {
-        let room = self.room();
-        self.addressed.note(to, Instant::now(), room);
-        self.count();
+        self.note(|own| &mut own.addressed, &to, Instant::now());
+    }
+
+    /// Remembers somebody, and forgets others for it, as far as there is memory. Who is
+    /// forgotten is judged as a stranger is.
+    fn note<V: Copy>(&mut self, which: impl Fn(&mut Self) -> &mut Recent<A, V>, who: &A, what: V) {
+        // Bounded: each round forgets half of those who are remembered, at least.
+        loop {
+            let room = self.room();
+            which(self).note(who.clone(), what, room);
+            if self.is_counted() {
+                return;
+            }
+            let is_alone = self.len() <= 1;
+            self.heard.halve(|time| *time);
+            self.addressed.halve(|time| *time);
+            self.asked.halve(|_| ());
+            if is_alone {
+                // Nobody is left.
+                self.is_counted();
+                return;
+            }
+        }
     }
 
     /// A datagram of theirs came to this address.
     pub(crate) fn ask(&mut self, from: A, asked: Asked) {
-        let room = self.room();
-        self.asked.note(from, asked, room);
-        self.count();
+        self.note(|own| &mut own.asked, &from, asked);
     }
 
     /// Where they sent to last.
@@ -131,11 +172,14 @@ impl<A: Eq + Hash> Correspondents<A> {
         sharer.room()
     }
 
-    fn count(&mut self) {
-        let count = self.heard.len() + self.addressed.len() + self.asked.len();
-        if let Some(sharer) = &mut self.sharer {
-            sharer.remember(count);
-        }
+    fn len(&self) -> usize {
+        self.heard.len() + self.addressed.len() + self.asked.len()
+    }
+
+    fn is_counted(&mut self) -> bool {
+        let count = self.len();
+        let sharer = self.sharer.as_mut();
+        sharer.is_none_or(|sharer| sharer.remember(count, Self::SIZE))
     }
 
     /// Whether they wrote so lately that they may be answered.
@@ -166,6 +210,15 @@ impl<A: Eq + Hash, V: Copy> Recent<A, V> {
         self.newer.insert(who, what);
     }
 
+    /// Forgets at least half of them, the oldest first by what `age` makes of them.
+    fn halve<T: Ord>(&mut self, age: impl Fn(&V) -> T) {
+        self.older = HashMap::new();
+        let mut all: Vec<_> = std::mem::take(&mut self.newer).into_iter().collect();
+        all.sort_unstable_by_key(|(_, what)| age(what));
+        let forgotten = all.len().div_ceil(2);
+        self.newer = all.into_iter().skip(forgotten).collect();
+    }
+
     fn len(&self) -> usize {
         self.newer.len() + self.older.len()
     }
@@ -188,9 +241,13 @@ impl<A, V> Default for Recent<A, V> {
 mod tests {
     use super::*;
 
+    fn sharers() -> Sharers {
+        Sharers::new(&Memory::new(Memory::UNLESS_SET))
+    }
+
     #[test]
     fn who_wrote_may_be_answered_and_nobody_else() {
-        let mut correspondents = Correspondents::new(Sharers::default());
+        let mut correspondents = Correspondents::new(sharers());
         correspondents.hear(1);
         correspondents.address(2);
         assert!(correspondents.may_be_answered(&1));
@@ -201,7 +258,7 @@ mod tests {
 
     #[test]
     fn an_answer_comes_within_a_minute() {
-        let mut correspondents = Correspondents::new(Sharers::default());
+        let mut correspondents = Correspondents::new(sharers());
         let past = Instant::now().checked_sub(ANSWER_WITHIN).unwrap();
         correspondents.heard.newer.insert(1, past);
         assert!(!correspondents.may_be_answered(&1));
@@ -209,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_remembered_in_bounded_room() {
-        let mut correspondents = Correspondents::new(Sharers::default());
+        let mut correspondents = Correspondents::new(sharers());
         for who in 0..10 * CAPACITY {
             correspondents.hear(who);
         }
@@ -224,14 +281,14 @@ mod tests {
     #[test]
     fn the_sockets_of_a_guest_share_the_room() {
         const SOCKETS: usize = 64;
-        let sharers = Sharers::default();
+        let sharers = sharers();
         let mut all: Vec<_> = (0..SOCKETS)
             .map(|_| Correspondents::new(sharers.clone()))
             .collect();
         for who in 0..2 * CAPACITY {
             all.iter_mut().for_each(|one| one.hear(who));
         }
-        let remembered = || sharers.0.remembered.load(Ordering::Relaxed);
+        let remembered = || sharers.crowd.remembered.load(Ordering::Relaxed);
         assert!(remembered() <= 2 * ROOM, "{}", remembered());
         let held = all.iter().map(|one| one.heard.len());
         assert_eq!(held.sum::<usize>(), remembered());
@@ -239,12 +296,12 @@ mod tests {
         assert!(all.iter().all(|one| one.may_be_answered(&latest)));
         drop(all);
         assert_eq!(remembered(), 0);
-        assert_eq!(sharers.0.sockets.load(Ordering::Relaxed), 0);
+        assert_eq!(sharers.crowd.sockets.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn many_sockets_with_one_peer_each_take_nothing_from_another() {
-        let sharers = Sharers::default();
+        let sharers = sharers();
         let mut all: Vec<_> = (0..1000)
             .map(|_| Correspondents::new(sharers.clone()))
             .collect();
@@ -252,5 +309,27 @@ mod tests {
         let mut server = Correspondents::new(sharers);
         (0..CAPACITY).for_each(|who| server.hear(who));
         assert!((0..CAPACITY).all(|who| server.may_be_answered(&who)));
+    }
+
+    #[test]
+    fn the_latest_are_remembered_as_far_as_there_is_memory() {
+        let memory = Memory::new(1 << 16);
+        let mut correspondents = Correspondents::new(Sharers::new(&memory));
+        for who in 0..CAPACITY {
+            correspondents.hear(who);
+            correspondents.address(who);
+            assert!(memory.used() <= memory.limit());
+            assert!(correspondents.may_be_answered(&who));
+        }
+        let filled = memory.used();
+        assert!(filled > memory.limit() / 4, "{filled}");
+        // Where others have it all nobody is remembered.
+        let mut others = memory.charge();
+        assert!(others.resize(memory.limit() - filled));
+        let mut more = Correspondents::new(Sharers::new(&memory));
+        more.hear(1);
+        assert!(!more.may_be_answered(&1));
+        drop((correspondents, more, others));
+        assert_eq!(memory.used(), 0);
     }
 }

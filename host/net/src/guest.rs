@@ -3,23 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use crate::audit::AuditFailure;
 use crate::correspondents::Sharers;
 use crate::file_calls::FileCalls;
-use crate::narrowing::Narrowed;
+use crate::limits::Memory;
 use crate::pins::Pins;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Guest {
+    /// How much memory all of it may take.
+    pub(crate) memory: Memory,
     /// The names that it looked up.
     pub(crate) pins: Pins,
-    /// The networks that it has narrowed.
-    pub(crate) narrowed: Arc<Narrowed>,
     /// The sockets that remember with whom they had to do.
     pub(crate) sharers: Sharers,
     /// What it has looked at in file systems.
@@ -34,6 +34,20 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// One of which nothing is remembered as yet, and as many bytes at the most.
+    pub(crate) fn new(memory: usize) -> Self {
+        let memory = Memory::new(memory);
+        Self {
+            pins: Pins::new(&memory),
+            sharers: Sharers::new(&memory),
+            file_calls: FileCalls::default(),
+            memory,
+            arrivals: Mutex::default(),
+            sockets: AtomicU64::default(),
+            audit_failure: OnceLock::new(),
+        }
+    }
+
     /// The listeners at which somebody waits to be taken, in ascending order.
     pub(crate) fn arrivals(&self) -> Vec<RawFd> {
         self.arrivals.lock().iter().copied().collect()

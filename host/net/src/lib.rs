@@ -93,6 +93,7 @@ pub use datagram::Datagram;
 pub use dns::DnsResolver;
 pub use error::{Error, ErrorCode};
 pub use limits::descriptors::usable_descriptors;
+pub use limits::{Charge, Memory};
 pub use network::Network;
 pub use os::asked::Asked;
 pub use poller::{PollEvent, Poller};

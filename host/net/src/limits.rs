@@ -9,6 +9,7 @@ mod connection;
 mod count;
 pub(crate) mod descriptors;
 mod flow;
+mod memory;
 mod meter;
 mod rate;
 pub(crate) mod socket_files;
@@ -22,6 +23,8 @@ pub(crate) use connection::Usage;
 use count::Count;
 pub(crate) use count::Counted;
 pub(crate) use flow::Flow;
+pub(crate) use memory::entry;
+pub use memory::{Charge, Memory};
 pub(crate) use meter::weight;
 use rate::Rate;
 
@@ -37,6 +40,8 @@ pub(crate) enum Limit {
     Descriptors(u64),
     IdleTimeout(Duration),
     LookupsPerMinute(u32),
+    /// How many bytes the host keeps for the guest, and the guest has itself.
+    Memory(u64),
     /// How many files of unix sockets there may be.
     SocketFiles(u64),
     Sockets(u32),
@@ -54,6 +59,7 @@ impl Limit {
             Self::Descriptors(_) => "descriptors",
             Self::IdleTimeout(_) => "idle-timeout",
             Self::LookupsPerMinute(_) => "lookups-per-minute",
+            Self::Memory(_) => "memory",
             Self::SocketFiles(_) => "socket-files",
             Self::Sockets(_) => "sockets",
         }
@@ -65,6 +71,7 @@ impl Limit {
             Self::BytesReceived(value)
             | Self::BytesSent(value)
             | Self::Descriptors(value)
+            | Self::Memory(value)
             | Self::SocketFiles(value) => value,
             Self::ConnectionTimeout(value) | Self::IdleTimeout(value) => {
                 u64::try_from(value.as_millis()).unwrap_or(u64::MAX)
@@ -94,6 +101,7 @@ impl Limit {
             | Self::Connections(_)
             | Self::ConnectionsPerSecond(_)
             | Self::LookupsPerMinute(_)
+            | Self::Memory(_)
             | Self::SocketFiles(_)
             | Self::Sockets(_) => format!("limit reached: {name} = {}", self.value()),
         };
@@ -168,8 +176,9 @@ impl Budget {
     }
 
     /// Room for one more connection that comes in, which then begins.
-    pub(crate) fn arrival(&self) -> Result<Room, Limit> {
+    pub(crate) fn arrival(&self, memory: Charge) -> Result<Room, Limit> {
         let room = Room {
+            memory,
             socket: self.socket()?,
             connection: self.connection()?,
         };
@@ -209,6 +218,7 @@ impl Budget {
 /// What a connection that came in counts for.
 #[derive(Debug)]
 pub(crate) struct Room {
+    pub(crate) memory: Charge,
     pub(crate) socket: Option<Counted>,
     pub(crate) connection: Option<Counted>,
 }

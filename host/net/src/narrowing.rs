@@ -1,68 +1,57 @@
-//! How much of the host's memory a guest fills with networks that it narrows. It
-//! must not be forgotten before what it counts is: it is kept with the network.
+//! What a network costs that is narrowed. It must not be forgotten before the network
+//! is: it is kept with it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes of grants the networks of a guest are narrowed by at a time.
-/// Compiled, they may take more than a hundred times as much.
-const MOST: usize = 512 * 1024;
+use crate::limits::Charge;
 
-/// What a network costs that is narrowed by a few words.
-const LEAST: usize = 64;
+/// How many grants a network is narrowed by at the most, how many bytes long they are,
+/// and how often in a row. All of them may be looked at for one decision, and one call
+/// may ask for hundreds.
+pub(crate) const GRANTS: usize = 256;
+pub(crate) const LENGTH: usize = 16 * 1024;
+pub(crate) const DEPTH: usize = 16;
 
-/// What the networks of one guest cost that there are.
-#[derive(Debug, Default)]
-pub(crate) struct Narrowed(AtomicUsize);
+/// By what a network is narrowed, all in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extent {
+    grants: usize,
+    length: usize,
+    depth: usize,
+}
 
-/// What one network costs, and those that it was narrowed from.
+/// That a network is narrowed: its memory, and that of those it was narrowed from.
 #[derive(Debug)]
 pub(crate) struct Narrowing {
-    narrowed: Arc<Narrowed>,
-    cost: usize,
+    extent: Extent,
+    _memory: Charge,
     _from: Option<Arc<Self>>,
 }
 
 impl Narrowing {
-    /// Counts a network that is narrowed from another by grants of this length in
-    /// all; none where there are too many.
-    pub(crate) fn new(
-        narrowed: &Arc<Narrowed>,
-        from: Option<&Arc<Self>>,
-        length: usize,
-    ) -> Option<Arc<Self>> {
-        let cost = length.saturating_add(LEAST);
-        let before = narrowed.0.fetch_add(cost, Ordering::Relaxed);
-        // Given back when it is dropped, also where it is too much.
-        let narrowing = Self {
-            narrowed: Arc::clone(narrowed),
-            cost,
+    pub(crate) fn new(extent: Extent, memory: Charge, from: Option<&Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self {
+            extent,
+            _memory: memory,
             _from: from.cloned(),
+        })
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+}
+
+impl Extent {
+    /// The same with one narrowing more; none where that is too much.
+    pub(crate) fn and(self, grants: &[impl AsRef<str>]) -> Option<Self> {
+        let length: usize = grants.iter().map(|grant| grant.as_ref().len()).sum();
+        let extent = Self {
+            grants: self.grants.saturating_add(grants.len()),
+            length: self.length.saturating_add(length),
+            depth: self.depth + 1,
         };
-        (before.saturating_add(cost) <= MOST).then(|| Arc::new(narrowing))
-    }
-}
-
-impl Drop for Narrowing {
-    fn drop(&mut self) {
-        self.narrowed.0.fetch_sub(self.cost, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_dropped_leaves_room_for_others() {
-        let narrowed = Arc::default();
-        let outer = Narrowing::new(&narrowed, None, MOST / 2).unwrap();
-        let inner = Narrowing::new(&narrowed, Some(&outer), 1).unwrap();
-        assert!(Narrowing::new(&narrowed, None, MOST / 2).is_none());
-        drop(outer);
-        assert!(Narrowing::new(&narrowed, None, MOST / 2).is_none());
-        drop(inner);
-        assert!(Narrowing::new(&narrowed, None, MOST / 2).is_some());
-        assert_eq!(narrowed.0.load(Ordering::Relaxed), 0);
+        let fits = extent.grants <= GRANTS && extent.length <= LENGTH && extent.depth <= DEPTH;
+        fits.then_some(extent)
     }
 }

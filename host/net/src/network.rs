@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use portcullis_policy::{Connect, Denial, Host, Limits, Lookup, Name, Permit, Policy, Purpose};
+use portcullis_policy::{
+    Attenuation, Connect, Denial, Host, Limits, Lookup, Name, Permit, Policy, Purpose,
+};
 use tokio::time::timeout;
 use tracing::{debug, error};
 
@@ -16,13 +18,13 @@ use crate::dns::DnsResolver;
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
 use crate::limits::socket_files::SocketFiles;
-use crate::limits::{Budget, Limit, Usage, descriptors, weight};
-use crate::narrowing::Narrowing;
+use crate::limits::{Budget, Limit, Memory, Usage, descriptors, weight};
+use crate::narrowing::{self, Extent, Narrowing};
 use crate::os;
 use crate::record::{Record, is_denied, objection};
 use crate::resolver::{Answer, Families, LONGEST, Pending, Resolver};
 use crate::reverse::NAMELESS;
-use crate::socket::{Settings, Socket};
+use crate::socket::{Settings, Shared, Socket};
 
 /// The authority to use the network, within a policy.
 ///
@@ -38,6 +40,8 @@ pub struct Network {
     /// Whether it is for sockets at which others are let in for guests of their own,
     /// who have limits of their own.
     is_of_listeners: bool,
+    /// How many bytes a guest may take of the host's memory.
+    memory: usize,
     resolver: Arc<dyn Resolver>,
     audit: Arc<dyn Audit>,
     ask: Option<Arc<dyn Ask>>,
@@ -49,15 +53,12 @@ pub struct Network {
     narrowing: Option<Arc<Narrowing>>,
 }
 
-/// What a guest may attenuate with. Each request is held against all layers,
-/// and the guest pays for none of the memory.
-const DEPTH: usize = 64;
-const GRANTS: usize = 1024;
-const GRANTS_LENGTH: usize = 64 * 1024;
-
 /// How many addresses of a name count. A name server that lists more means no
 /// good.
 const ADDRESSES: usize = 64;
+
+/// How much memory a lookup may take while it lasts: the longest answer of the DNS.
+const ANSWER: usize = 64 * 1024;
 
 /// Where an endpoint is: its addresses, and the name they were found by.
 #[derive(Debug)]
@@ -78,10 +79,11 @@ impl Network {
             policy_to_write: None,
             limits: Limits::default(),
             is_of_listeners: false,
+            memory: Memory::UNLESS_SET,
             resolver: Arc::<DnsResolver>::default(),
             audit: Arc::new(Silent),
             ask: None,
-            guest: Arc::default(),
+            guest: Arc::new(Guest::new(Memory::UNLESS_SET)),
             socket_files: Arc::default(),
             narrowing: None,
         }
@@ -168,34 +170,32 @@ impl Network {
     ///
     /// See `attenuate` in `wit/network.wit`.
     pub fn attenuate(&self, grants: &[impl AsRef<str>]) -> Result<Self, Error> {
-        let length: usize = grants.iter().map(|grant| grant.as_ref().len()).sum();
-        if grants.len() > GRANTS || length > GRANTS_LENGTH || self.policy.depth() >= DEPTH {
-            return Err(Error::new(
+        let before = self.narrowing.as_ref();
+        let extent = before.map_or_else(Extent::default, |before| before.extent());
+        let extent = extent.and(grants).ok_or_else(|| {
+            Error::new(
                 ErrorCode::InvalidArgument,
                 format!(
-                    "a network is narrowed by at most {GRANTS} grants of {GRANTS_LENGTH} bytes in \
-                     all, and {DEPTH} times in a row"
+                    "a network is narrowed by at most {} grants of {} bytes in all, and {} \
+                     times in a row",
+                    narrowing::GRANTS,
+                    narrowing::LENGTH,
+                    narrowing::DEPTH
                 ),
-            ));
-        }
-        let (narrowed, from) = (&self.guest.narrowed, self.narrowing.as_ref());
-        let Some(narrowing) = Narrowing::new(narrowed, from, length) else {
-            return Err(Error::new(
-                ErrorCode::LimitExceeded,
-                "there are too many narrowed networks; drop some",
-            ));
-        };
-        match self.policy.attenuate(grants) {
-            Ok(policy) => Ok(Self {
-                narrowing: Some(narrowing),
-                ..self.clone().with_policy(policy)
-            }),
-            Err(error) => {
-                let first = error.diagnostics().first().map(ToString::to_string);
-                let message = first.unwrap_or_default();
-                Err(Error::new(ErrorCode::InvalidArgument, message))
-            }
-        }
+            )
+        })?;
+        let narrower = Attenuation::parse(grants).map_err(|error| {
+            let first = error.diagnostics().first().map(ToString::to_string);
+            let message = first.unwrap_or_default();
+            Error::new(ErrorCode::InvalidArgument, message)
+        })?;
+        let memory = size_of::<Self>() + narrower.footprint(&self.policy);
+        let memory = self.memory().take(memory);
+        let memory = memory.map_err(|limit| self.record(None).exceeded(limit))?;
+        Ok(Self {
+            narrowing: Some(Narrowing::new(extent, memory, before)),
+            ..self.clone().with_policy(self.policy.attenuated(narrower))
+        })
     }
 
     /// The same for another guest, which has looked nothing up and used nothing
@@ -203,10 +203,29 @@ impl Network {
     #[must_use]
     pub fn for_another_guest(self) -> Self {
         Self {
-            guest: Arc::default(),
+            guest: Arc::new(Guest::new(self.memory)),
             budget: Arc::new(Budget::new(self.limits())),
             ..self
         }
+    }
+
+    /// The same for another guest, for which the host keeps so many bytes of memory at
+    /// the most: of networks that it narrows, names that it looked up, sockets and what
+    /// they remember, pollers and what they watch, and what waits. The embedder may add
+    /// what else the guest takes ([`Network::memory`]). [`Memory::UNLESS_SET`] unless
+    /// set.
+    #[must_use]
+    pub fn with_memory(self, bytes: usize) -> Self {
+        Self {
+            memory: bytes,
+            ..self
+        }
+        .for_another_guest()
+    }
+
+    /// How much memory the guest takes of the host.
+    pub fn memory(&self) -> &Memory {
+        &self.guest.memory
     }
 
     /// The same for the host's own listeners, at which it lets others in for guests
@@ -216,6 +235,8 @@ impl Network {
     pub fn for_listeners(self) -> Self {
         Self {
             is_of_listeners: true,
+            // Those who come are counted, and are no guest's.
+            memory: usize::MAX,
             ..self
         }
         .for_another_guest()
@@ -323,8 +344,9 @@ impl Network {
     /// Room for one more socket.
     pub(crate) fn usage(&self) -> Result<Usage, Error> {
         let room = self.budget.socket();
-        let room = room.map_err(|limit| self.record(None).exceeded(limit))?;
-        Ok(Usage::new(room))
+        let room = room.and_then(|room| Ok((room, self.memory().take(Shared::FOOTPRINT)?)));
+        let (room, memory) = room.map_err(|limit| self.record(None).exceeded(limit))?;
+        Ok(Usage::new(room, memory))
     }
 
     /// Has a socket of the OS as one of this network's, which as yet is nowhere.
@@ -462,7 +484,8 @@ impl Network {
             record.check_denies_as(&request, Lookup::new(alias.clone(), purpose))?;
         }
         if !name.is_localhost() {
-            self.guest.pins.add(name, &answer);
+            let pinned = self.guest.pins.add(name, &answer);
+            pinned.map_err(|limit| record.exceeded(limit))?;
         }
         Ok((answer, policy.unwrap_or_else(|| self.policy.clone())))
     }
@@ -474,7 +497,8 @@ impl Network {
         lookup: impl FnOnce() -> Pending<'a, T>,
     ) -> Result<T, Error> {
         let begun = self.budget.begin_lookup();
-        begun.map_err(|limit| record.exceeded(limit))?;
+        let begun = begun.and_then(|()| self.memory().take(ANSWER));
+        let _memory = begun.map_err(|limit| record.exceeded(limit))?;
         match timeout(LONGEST, lookup()).await {
             Ok(found) => found,
             Err(_) => Err(ErrorCode::NameTemporaryFailure.into()),
@@ -505,7 +529,11 @@ impl Network {
                     return named;
                 }
                 for alias in pin.chain.iter() {
-                    let aliased = policy.check(request.clone().named(alias.clone()));
+                    let request = request.clone().named(alias.clone());
+                    if !policy.has_deny_of(&request) {
+                        continue;
+                    }
+                    let aliased = policy.check(request);
                     if is_denied(&aliased) {
                         return aliased;
                     }

@@ -12,11 +12,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use portcullis_policy::{Name, canonical};
 
+use crate::limits::{Charge, Limit, Memory, entry};
 use crate::resolver::Answer;
-
-/// How many addresses are remembered. A guest that looks up more than this is
-/// not going to connect to them all.
-const CAPACITY: usize = 4096;
 
 /// How many names are remembered for one address, the latest. The policy is
 /// asked about each when the guest connects to the number.
@@ -27,17 +24,19 @@ const NAMES: usize = 8;
 /// long as its grants do.
 const SHORTEST: Duration = Duration::from_secs(5);
 
-/// How many bytes of names are remembered, aliases among them.
-const LENGTH: usize = 1024 * 1024;
+/// What an address takes, beside its names.
+const ADDRESS: usize = entry::<IpAddr, Vec<Pin>>();
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pins(Mutex<Known>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     by_address: HashMap<IpAddr, Vec<Pin>>,
-    /// How many bytes of names there are.
+    /// How much memory they take.
     length: usize,
+    memory: Memory,
+    charge: Charge,
 }
 
 /// A name that led to an address.
@@ -63,17 +62,27 @@ impl Pin {
         self.denies_until.is_none_or(|end| now < end)
     }
 
-    /// How many bytes of names it holds; those that it shares with others count
-    /// for each.
+    /// How much memory it takes; what it shares with others counts for each.
     fn length(&self) -> usize {
-        let aliases = self.chain.iter().map(|alias| alias.as_str().len());
-        self.name.as_str().len() + aliases.sum::<usize>()
+        let names = [&self.name].into_iter().chain(self.chain.iter());
+        let names = names.map(|name| size_of::<Name>() + 64 + name.as_str().len());
+        2 * size_of::<Self>() + names.sum::<usize>()
     }
 }
 
 impl Pins {
-    /// Remembers where a name led, as far as there is room.
-    pub(crate) fn add(&self, name: &Name, answer: &Answer) {
+    pub(crate) fn new(memory: &Memory) -> Self {
+        Self(Mutex::new(Known {
+            by_address: HashMap::new(),
+            length: 0,
+            memory: memory.clone(),
+            charge: memory.charge(),
+        }))
+    }
+
+    /// Remembers where a name led. Where there is no memory for that, the name is not to
+    /// be used: what denies it would not hold for its addresses.
+    pub(crate) fn add(&self, name: &Name, answer: &Answer) -> Result<(), Limit> {
         let now = Instant::now();
         let until = answer.valid_until.map(|end| end.max(now + SHORTEST));
         let pin = Pin {
@@ -84,14 +93,15 @@ impl Pins {
         };
         let mut known = self.0.lock();
         for address in &answer.addresses {
-            if !known.has_room(&pin) {
+            if !known.makes_room(&pin) {
                 known.forget_expired(now);
-            }
-            if !known.has_room(&pin) {
-                return;
+                if !known.makes_room(&pin) {
+                    return Err(known.memory.exceeded());
+                }
             }
             known.add(canonical(*address), pin.clone(), now);
         }
+        Ok(())
     }
 
     /// The names that led to an address, as far as their denies still count.
@@ -113,8 +123,9 @@ impl Pins {
 }
 
 impl Known {
-    fn has_room(&self, pin: &Pin) -> bool {
-        self.by_address.len() < CAPACITY && self.length + pin.length() <= LENGTH
+    /// Takes the memory for one more address with this name, if there is any.
+    fn makes_room(&mut self, pin: &Pin) -> bool {
+        self.charge.resize(self.length + ADDRESS + pin.length())
     }
 
     fn add(&mut self, address: IpAddr, mut pin: Pin, now: Instant) {
@@ -137,6 +148,7 @@ impl Known {
             pins.retain(|pin| pin.is_valid(now));
             !pins.is_empty()
         });
+        self.by_address.shrink_to_fit();
         self.length = self.by_address.values().map(|pins| length(pins)).sum();
     }
 }
@@ -146,8 +158,12 @@ fn later(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.zip(other).map(|(one, other)| one.max(other))
 }
 
+/// How much memory an address takes with its names; nothing where it has none yet.
 fn length(pins: &[Pin]) -> usize {
-    pins.iter().map(Pin::length).sum()
+    match pins {
+        [] => 0,
+        pins => ADDRESS + pins.iter().map(Pin::length).sum::<usize>(),
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +182,10 @@ mod tests {
         }
     }
 
+    fn pins() -> Pins {
+        Pins::new(&Memory::new(1 << 20))
+    }
+
     fn names(pins: &Pins, address: &str) -> Vec<Name> {
         let pins = pins.of(address.parse().unwrap());
         pins.into_iter().map(|pin| pin.name).collect()
@@ -173,13 +193,16 @@ mod tests {
 
     #[test]
     fn an_address_has_the_names_that_led_to_it() {
-        let pins = Pins::default();
+        let pins = pins();
         pins.add(
             &name("a.example"),
             &answer(&["10.0.0.1", "::ffff:10.0.0.2"], None),
-        );
-        pins.add(&name("b.example"), &answer(&["10.0.0.1"], None));
-        pins.add(&name("b.example"), &answer(&["10.0.0.1"], None));
+        )
+        .unwrap();
+        pins.add(&name("b.example"), &answer(&["10.0.0.1"], None))
+            .unwrap();
+        pins.add(&name("b.example"), &answer(&["10.0.0.1"], None))
+            .unwrap();
         let found = names(&pins, "10.0.0.1");
         assert_eq!(found, [name("a.example"), name("b.example")]);
         assert_eq!(names(&pins, "10.0.0.2"), [name("a.example")]);
@@ -188,9 +211,10 @@ mod tests {
 
     #[test]
     fn a_name_is_forgotten_when_its_answer_expires() {
-        let pins = Pins::default();
+        let pins = pins();
         let (began, lives) = (Instant::now(), SHORTEST * 2);
-        pins.add(&name("a.example"), &answer(&["10.0.0.1"], Some(lives)));
+        pins.add(&name("a.example"), &answer(&["10.0.0.1"], Some(lives)))
+            .unwrap();
         let pinned = pins.of("10.0.0.1".parse().unwrap());
         let [pin] = pinned.as_slice() else {
             panic!("{pinned:?}");
@@ -202,12 +226,13 @@ mod tests {
 
     #[test]
     fn an_answer_that_may_not_be_kept_is_good_for_the_connect_that_follows() {
-        let pins = Pins::default();
+        let pins = pins();
         let began = Instant::now();
         pins.add(
             &name("a.example"),
             &answer(&["10.0.0.1"], Some(Duration::ZERO)),
-        );
+        )
+        .unwrap();
         assert_eq!(names(&pins, "10.0.0.1"), [name("a.example")]);
         let pinned = pins.of("10.0.0.1".parse().unwrap());
         let lends = |at| pinned.iter().any(|pin| pin.lends(at));
@@ -226,14 +251,14 @@ mod tests {
         let long = SHORTEST * 20;
         let short = |pins: &Pins| {
             let brief = answer(&["10.0.0.1"], Some(Duration::ZERO));
-            pins.add(&name("denied.example"), &brief);
+            pins.add(&name("denied.example"), &brief).unwrap();
         };
         let other = |pins: &Pins| {
             let lasting = answer(&["10.0.0.1"], Some(long));
-            pins.add(&name("granted.example"), &lasting);
+            pins.add(&name("granted.example"), &lasting).unwrap();
         };
         for order in [[&short as &dyn Fn(&Pins), &other], [&other, &short]] {
-            let (pins, began) = (Pins::default(), Instant::now());
+            let (pins, began) = (pins(), Instant::now());
             order.iter().for_each(|add| add(&pins));
             let pinned = pins.of("10.0.0.1".parse().unwrap());
             let denied = pinned.iter().find(|pin| pin.name == name("denied.example"));
@@ -243,41 +268,62 @@ mod tests {
         }
     }
 
+    /// Remembers names until there is no memory; says for how many addresses.
+    fn fill(memory: &Memory, pins: &Pins, chain: &[Name]) -> u32 {
+        for number in 0.. {
+            let address = std::net::Ipv4Addr::from_bits(number).to_string();
+            let mut answer = answer(&[&address], None);
+            answer.chain = chain.to_vec();
+            if let Err(limit) = pins.add(&name("a.example"), &answer) {
+                assert_eq!(limit, memory.exceeded());
+                return number;
+            }
+            assert!(memory.used() <= memory.limit());
+        }
+        unreachable!("it would be for ever");
+    }
+
     #[test]
     fn what_is_remembered_is_bounded() {
-        let pins = Pins::default();
-        for number in 0..u32::try_from(CAPACITY).unwrap() + 10 {
-            let address = std::net::Ipv4Addr::from_bits(number).to_string();
-            pins.add(&name("a.example"), &answer(&[&address], None));
+        let memory = Memory::new(1 << 20);
+        let pins = Pins::new(&memory);
+        let plain = fill(&memory, &pins, &[]);
+        assert!((1000..10_000).contains(&plain), "{plain}");
+        assert_eq!(pins.0.lock().by_address.len(), plain as usize);
+        drop(pins);
+        assert_eq!(memory.used(), 0);
+        // Aliases count.
+        let alias = name(&format!("{}.example", ["a"; 100].join(".")));
+        let pins = Pins::new(&memory);
+        let aliased = fill(&memory, &pins, &vec![alias; 16]);
+        assert!(aliased < plain / 4, "{aliased}");
+        let known = pins.0.lock();
+        let held = known.by_address.values().map(|pins| length(pins));
+        assert_eq!(known.length, held.sum::<usize>());
+    }
+
+    #[test]
+    fn what_has_expired_leaves_room_for_others() {
+        let memory = Memory::new(1 << 16);
+        let pins = Pins::new(&memory);
+        fill(&memory, &pins, &[]);
+        for pin in pins.0.lock().by_address.values_mut().flatten() {
+            pin.denies_until = Some(Instant::now());
         }
-        assert_eq!(pins.0.lock().by_address.len(), CAPACITY);
+        pins.add(&name("b.example"), &answer(&["10.0.0.1"], None))
+            .unwrap();
+        assert_eq!(names(&pins, "10.0.0.1"), [name("b.example")]);
     }
 
     #[test]
     fn an_address_has_its_latest_names() {
-        let pins = Pins::default();
+        let pins = pins();
         for number in 0..100 {
             let name = name(&format!("{number}.example"));
-            pins.add(&name, &answer(&["10.0.0.1"], None));
+            pins.add(&name, &answer(&["10.0.0.1"], None)).unwrap();
         }
         let found = names(&pins, "10.0.0.1");
         assert_eq!(found.len(), NAMES);
         assert_eq!(found.last(), Some(&name("99.example")));
-    }
-
-    #[test]
-    fn long_chains_of_aliases_are_bounded_by_their_length() {
-        let pins = Pins::default();
-        let alias = format!("{}.example", ["a"; 100].join("."));
-        for number in 0..u32::try_from(CAPACITY).unwrap() {
-            let address = std::net::Ipv4Addr::from_bits(number).to_string();
-            let mut answer = answer(&[&address], None);
-            answer.chain = vec![name(&alias); 16];
-            pins.add(&name("a.example"), &answer);
-        }
-        let known = pins.0.lock();
-        assert!(known.length <= LENGTH && known.length > LENGTH / 2);
-        let held = known.by_address.values().map(|pins| length(pins));
-        assert_eq!(known.length, held.sum::<usize>());
     }
 }

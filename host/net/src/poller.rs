@@ -14,7 +14,7 @@ use rustix::event::{Timespec, epoll};
 use crate::error::{Error, ErrorCode};
 use crate::guest::Guest;
 use crate::life::Life;
-use crate::limits::{Counted, descriptors};
+use crate::limits::{Charge, Counted, descriptors, entry};
 use crate::network::Network;
 use crate::readiness::Readiness;
 use crate::ready::Ready;
@@ -36,14 +36,22 @@ pub(crate) struct Inner {
     /// Held apart by those who wait and must not keep the set.
     pub(crate) readiness: Arc<Readiness<OwnedFd>>,
     pub(crate) life: Life,
-    guest: Arc<Guest>,
+    pub(crate) guest: Arc<Guest>,
     _counted: Option<Counted>,
     /// Counts the looks at what is ready, so that arrivals and what the kernel tells
     /// come first by turns.
     turn: AtomicUsize,
     /// By descriptor, as the kernel has it. One that was closed stays until its
     /// number is added again; the kernel tells no events of it.
-    watched: Mutex<HashMap<RawFd, Watched>>,
+    watched: Mutex<Watches>,
+    _memory: Charge,
+}
+
+/// What is watched, and the memory that it takes.
+#[derive(Debug)]
+struct Watches {
+    by_descriptor: HashMap<RawFd, Watched>,
+    memory: Charge,
 }
 
 #[derive(Debug)]
@@ -85,6 +93,9 @@ impl Poller {
         let counted = counted.map_err(|limit| network.record(None).exceeded(limit))?;
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         descriptors::check(&*epoll).map_err(|limit| network.record(None).exceeded(limit))?;
+        let memory = network.memory();
+        let own = memory.take(Inner::FOOTPRINT);
+        let own = own.map_err(|limit| network.record(None).exceeded(limit))?;
         Ok(Self(Arc::new(Inner {
             readiness: Arc::new(Readiness::new(Arc::clone(&epoll))),
             life: Life::default(),
@@ -92,7 +103,11 @@ impl Poller {
             guest: Arc::clone(network.guest()),
             _counted: counted,
             turn: AtomicUsize::default(),
-            watched: Mutex::default(),
+            watched: Mutex::new(Watches {
+                by_descriptor: HashMap::new(),
+                memory: memory.charge(),
+            }),
+            _memory: own,
         })))
     }
 
@@ -124,8 +139,12 @@ impl Poller {
     ) -> Result<(), Error> {
         let (Inner { epoll, watched, .. }, os) = (&*self.0, &socket.shared.os);
         let mut watched = watched.lock();
+        if !watched.has_room_for(descriptor(socket)) {
+            let limit = self.0.guest.memory.exceeded();
+            return Err(socket.shared.network.record(None).exceeded(limit));
+        }
         control(epoll, os, data(socket), interest.epoll_flags())?;
-        watched.insert(
+        watched.by_descriptor.insert(
             descriptor(socket),
             Watched {
                 socket: Arc::downgrade(&socket.shared),
@@ -140,7 +159,7 @@ impl Poller {
     pub fn remove(&self, socket: &Socket) -> Result<(), Error> {
         let mut watched = self.0.watched.lock();
         epoll::delete(&*self.0.epoll, &*socket.shared.os)?;
-        watched.remove(&descriptor(socket));
+        watched.by_descriptor.remove(&descriptor(socket));
         Ok(())
     }
 
@@ -179,7 +198,7 @@ impl Poller {
     /// Waits until a socket is ready. Where that cannot be waited for, it is for
     /// `wait` to say.
     pub async fn ready(&self) {
-        self.subscribe().ready().await;
+        self.waiting().ready().await;
     }
 
     /// Whether nothing more is to come of it, so that nobody need wait.
@@ -214,7 +233,7 @@ impl Poller {
         arrivals: impl Iterator<Item = &'a RawFd>,
     ) {
         let watched = self.0.watched.lock();
-        let arrived = arrivals.filter_map(|number| watched.get(number));
+        let arrived = arrivals.filter_map(|number| watched.by_descriptor.get(number));
         let arrived = arrived.filter(|watched| watched.has_arrival());
         let events = arrived.map(|watched| PollEvent {
             token: watched.token,
@@ -263,7 +282,7 @@ impl Poller {
         let told = told.into_iter().filter_map(|event| {
             let (flags, data) = (event.flags, event.data.u64());
             let number = RawFd::try_from(data).ok()?;
-            let watched = watched.get(&number)?;
+            let watched = watched.by_descriptor.get(&number)?;
             if arrivals.binary_search(&number).is_ok() && watched.has_arrival() {
                 return None;
             }
@@ -271,6 +290,31 @@ impl Poller {
             Some((watched.socket.clone(), PollEvent { token, ready }))
         });
         Ok(told.collect())
+    }
+}
+
+impl Inner {
+    /// What a poller takes, with what the reactor and the kernel keep of it.
+    const FOOTPRINT: usize = size_of::<Self>() + 1024;
+}
+
+impl Watches {
+    /// What one takes that is watched. Once it is closed there is as much left of it, until
+    /// it is forgotten.
+    const FOOTPRINT: usize = entry::<RawFd, Watched>() + size_of::<Shared>() + 256;
+
+    /// Takes the memory for what is to be watched. Where there is none, what was closed
+    /// is forgotten.
+    fn has_room_for(&mut self, number: RawFd) -> bool {
+        self.by_descriptor.contains_key(&number) || self.makes_room() || {
+            (self.by_descriptor).retain(|_, watched| watched.socket.strong_count() > 0);
+            self.makes_room()
+        }
+    }
+
+    fn makes_room(&mut self) -> bool {
+        let count = self.by_descriptor.len() + 1;
+        self.memory.resize(count * Self::FOOTPRINT)
     }
 }
 

@@ -383,7 +383,7 @@ impl Socket {
     /// has failed. Where it cannot be waited for, that is for the next
     /// operation to say.
     pub async fn ready(&self, interest: Ready) {
-        self.subscribe(interest).ready().await;
+        self.waiting(interest).ready().await;
     }
 
     /// Whether nobody need ask the kernel: somebody was let in already, or all is over.
@@ -652,7 +652,7 @@ impl Socket {
             ..
         } = &*self.shared;
         let settings = settings.lock().inherited(*family, &socket);
-        let usage = Usage::new(room.socket);
+        let usage = Usage::new(room.socket, room.memory);
         let connection = Self::new(socket, *family, *kind, network, settings, usage);
         let account = &connection.shared.account;
         let local = connection.local_address().ok();
@@ -672,6 +672,9 @@ impl Socket {
 }
 
 impl Shared {
+    /// What a socket takes of the host's memory, with what the reactor keeps of it.
+    pub(crate) const FOOTPRINT: usize = size_of::<Self>() + 1536;
+
     fn local_address(&self) -> Result<SocketAddress, Error> {
         if let Some(name) = self.unix.lock().name() {
             return Ok(name);

@@ -8,16 +8,13 @@ use crate::address::{Endpoint, Family, SocketType};
 use crate::datagram::Datagram;
 use crate::error::{Error, ErrorCode};
 use crate::intake::receive_from;
-use crate::limits::Direction;
+use crate::limits::{Charge, Direction};
 use crate::ready::Ready;
 use crate::socket::Socket;
 use crate::wait::{Pauses, Wait};
 
 /// What one receive of a stream makes room for at the most.
 const CHUNK: usize = 64 * 1024;
-
-/// What `wait_all` may gather.
-const GATHER_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How to send: the `MSG_` constants of POSIX and Linux.
 #[derive(Clone, Copy, Debug, Default)]
@@ -269,7 +266,7 @@ impl Socket {
         options: ReceiveOptions,
         wait: Wait,
     ) -> Result<Vec<u8>, Error> {
-        check_gathered(maximum)?;
+        let _memory = self.may_gather(maximum)?;
         let mut data = Vec::new();
         loop {
             let rest = (maximum - data.len()).min(CHUNK);
@@ -289,6 +286,12 @@ impl Socket {
             }
         }
         Ok(data)
+    }
+
+    /// Takes the memory for all that may come while one waits for it.
+    fn may_gather(&self, maximum: usize) -> Result<Charge, Error> {
+        let memory = self.shared.network.memory().take(maximum);
+        memory.map_err(|limit| self.record().exceeded(limit))
     }
 
     /// Whether more comes after all that had come was received. An error is for
@@ -313,7 +316,7 @@ impl Socket {
         options: ReceiveOptions,
         wait: Wait,
     ) -> Result<Vec<u8>, Error> {
-        check_gathered(maximum)?;
+        let _memory = self.may_gather(maximum)?;
         let mut pauses = Pauses::new();
         let maximum = maximum.min(CHUNK);
         loop {
@@ -330,16 +333,6 @@ impl Socket {
             pauses.next().await?;
         }
     }
-}
-
-fn check_gathered(maximum: usize) -> Result<(), Error> {
-    if maximum > GATHER_LIMIT {
-        return Err(Error::new(
-            ErrorCode::NoBufferSpace,
-            "wait-all gathers at most 64 MiB",
-        ));
-    }
-    Ok(())
 }
 
 impl SendOptions {

@@ -285,14 +285,21 @@ fn a_mistake_in_attenuating_is_told_on_one_line_and_names_the_grant() {
 #[test]
 fn attenuation_is_bounded() {
     let network = network(&["connect tcp://any:*"], &[]);
-    let many = vec!["connect tcp://10.0.0.1:1"; 1025];
+    let many = vec!["connect tcp://10.0.0.1:1"; 257];
     assert_eq!(
         code(network.attenuate(&many)),
         Some(ErrorCode::InvalidArgument)
     );
-    let long = ["x".repeat(65 * 1024)];
+    let long = ["x".repeat(17 * 1024)];
     assert_eq!(
         code(network.attenuate(&long)),
+        Some(ErrorCode::InvalidArgument)
+    );
+    // All in a row count together: each may be looked at.
+    let half = vec!["connect tcp://10.0.0.1:1"; 129];
+    let outer = network.attenuate(&half).unwrap();
+    assert_eq!(
+        code(outer.attenuate(&half)),
         Some(ErrorCode::InvalidArgument)
     );
     let mut narrower = network;

@@ -332,7 +332,8 @@ async fn dropping_the_last_handle_closes_what_somebody_waits_for() {
     let poller = Poller::new(&network).unwrap();
     let (socket, mut peer) = connected(&network, &listener).await;
     poller.add(&socket, 1, Ready::READABLE).unwrap();
-    let (mut of_socket, mut of_poller) = (socket.subscribe(Ready::READABLE), poller.subscribe());
+    let mut of_socket = socket.subscribe(Ready::READABLE).unwrap();
+    let mut of_poller = poller.subscribe().unwrap();
     let of_socket = tokio::spawn(async move { of_socket.ready().await });
     let of_poller = tokio::spawn(async move { of_poller.ready().await });
     let twin = socket.duplicate();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::footprint;
 use crate::nearest::Nearest;
 use crate::place::Place;
 use crate::question::Question;
@@ -60,6 +61,16 @@ impl Layer {
             hosts,
             growth: None,
         }
+    }
+
+    /// How much memory a layer takes without a grant.
+    pub(crate) const fn footprint() -> usize {
+        footprint::shared(size_of::<Self>()) + footprint::shared(size_of::<Rules>()) + Rules::EMPTY
+    }
+
+    /// Whether it denies anything in so many words.
+    pub(crate) fn has_denies(&self) -> bool {
+        !self.deny.grants().is_empty()
     }
 
     /// The same but for its grants, which are these: for a socket that is opened

@@ -111,6 +111,7 @@
 
 mod accept;
 mod any_request;
+mod attenuation;
 mod bind;
 mod bind_unix;
 mod broadcast;
@@ -128,6 +129,7 @@ mod everything;
 mod excerpt;
 mod explanation;
 mod file;
+mod footprint;
 mod fragment;
 mod grant;
 mod grant_error;
@@ -188,6 +190,7 @@ mod zone;
 
 pub use accept::Accept;
 pub use any_request::AnyRequest;
+pub use attenuation::Attenuation;
 pub use bind::Bind;
 pub use bind_unix::BindUnix;
 pub use broadcast::Broadcast;

@@ -4,6 +4,7 @@
 use smol_str::SmolStr;
 
 use crate::Name;
+use crate::footprint;
 use crate::keyed::KeyedMap;
 use crate::name_pattern::NamePattern;
 
@@ -16,6 +17,17 @@ pub(crate) struct NameIndex<T> {
     /// A bit for each length of a name in `under`: of a name with many labels
     /// few of those above are worth a search.
     lengths: [u128; 2],
+}
+
+impl<T> NameIndex<T> {
+    /// How much memory one more pattern takes at the most, with what holds its name.
+    pub(crate) fn footprint(pattern: &NamePattern) -> usize {
+        let length = match pattern {
+            NamePattern::Any => 0,
+            NamePattern::Exact(name) | NamePattern::Under(name) => name.as_str().len(),
+        };
+        footprint::entry::<SmolStr, T>() + 2 * footprint::shared(length)
+    }
 }
 
 impl<T: Default> NameIndex<T> {

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::Group;
 use crate::embedded::embedded;
+use crate::footprint;
 use crate::keyed::KeyedMap;
 use crate::range::Range;
 
@@ -25,6 +26,12 @@ pub(crate) struct NetworkIndex<T> {
 /// they start: few masks are in use, and only those are worth a search.
 #[derive(Debug)]
 struct Family<B, T>(Vec<(B, KeyedMap<B, T>)>);
+
+impl<T> NetworkIndex<T> {
+    /// How much memory the place of one more range takes at the most.
+    pub(crate) const FOOTPRINT: usize =
+        footprint::entry::<u128, T>() + footprint::list::<(u128, KeyedMap<u128, T>)>(1);
+}
 
 impl<T: Default> NetworkIndex<T> {
     /// Hands out what stands over each part of the range.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use crate::draft::Draft;
 use crate::everything::everything;
+use crate::footprint;
 use crate::layer::Layer;
 use crate::refusals::Refusals;
 use crate::request::Refusal;
 use crate::socket_grant::Role;
 use crate::{
-    Canonical, Denial, Grant, Limits, Name, Origin, Permit, PolicyBuilder, PolicyError, Request,
+    Attenuation, Canonical, Denial, Grant, Limits, Name, Origin, Permit, PolicyBuilder,
+    PolicyError, Request,
 };
 
 /// A compiled policy: a conjunction of layers, each of grants and denies.
@@ -93,6 +95,14 @@ impl Policy {
         Ok(Permit::new(request, grant, shadowed))
     }
 
+    /// Whether any layer has a deny that matches a request. Layers without a deny are
+    /// not asked: whoever only wants to know of denies need not pay for the others.
+    pub fn has_deny_of(&self, request: &impl Request) -> bool {
+        let denying = self.layers().filter(|layer| layer.has_denies());
+        let mut verdicts = denying.map(|layer| request.decide(layer));
+        verdicts.any(|verdict| matches!(verdict, Err(Refusal::Denied(_))))
+    }
+
     /// The policy that lets everything pass and tells of each permit what would
     /// have been the denial: to try a policy out, and to learn one. Its ceilings
     /// and the host's own denies hold all the same, and layers that are added
@@ -155,8 +165,13 @@ impl Policy {
     /// The policy that allows what this one allows and one of `grants` does as
     /// well: for a guest that keeps itself from the rest.
     pub fn attenuate(&self, grants: &[impl AsRef<str>]) -> Result<Self, PolicyError> {
-        let narrower = PolicyBuilder::of("grant", Role::Allow, grants)?;
-        Ok(self.and(&Self::new(narrower.layer(Origin::Attenuated))))
+        Ok(self.attenuated(Attenuation::parse(grants)?))
+    }
+
+    /// The same with grants that were read before.
+    #[must_use]
+    pub fn attenuated(&self, by: Attenuation) -> Self {
+        self.and(&Self::new(by.layer()))
     }
 
     /// The policy that also denies this, whatever is granted: for what a host
@@ -214,6 +229,11 @@ impl Policy {
     /// ceilings, and those that were added.
     pub fn depth(&self) -> usize {
         1 + self.inner.len()
+    }
+
+    /// What its list of layers takes with one layer more.
+    pub(crate) fn levels_footprint(&self) -> usize {
+        footprint::shared(self.depth() * size_of::<Level>())
     }
 
     /// What the guest is told the machine is called: what the first layer that

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::ops::RangeInclusive;
 
+use crate::footprint;
 use crate::place::Place;
 use crate::ports::Ports;
 use crate::socket_rule::SocketRule;
@@ -29,6 +30,21 @@ struct Block {
 }
 
 impl PortBlocks {
+    /// How much memory it takes before there is a grant, but for its own place.
+    pub(crate) const EMPTY: usize = footprint::tree::<Block, Vec<SocketRule>>();
+
+    /// How much memory one more grant with these ports takes at the most.
+    pub(crate) fn footprint(ports: &Ports) -> usize {
+        let rule = footprint::list::<SocketRule>(1);
+        match ports {
+            Ports::All => rule,
+            Ports::List(items) => {
+                let blocks = items.iter().flat_map(blocks).count();
+                blocks * (footprint::branch::<Block, Vec<SocketRule>>() + rule)
+            }
+        }
+    }
+
     /// Adds a grant that stands behind all that are there.
     pub(crate) fn insert(&mut self, rule: &SocketRule) {
         self.first.get_or_insert(rule.place);

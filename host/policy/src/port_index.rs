@@ -4,8 +4,10 @@
 use std::mem;
 use std::ops::RangeInclusive;
 
+use crate::footprint;
 use crate::place::Place;
 use crate::port_blocks::PortBlocks;
+use crate::ports::Ports;
 use crate::socket_rule::SocketRule;
 
 /// Grants by their ports. There is one of these for each host of a policy, and
@@ -23,6 +25,20 @@ pub(crate) enum PortIndex {
 }
 
 impl PortIndex {
+    /// How much memory one more grant with these ports takes at the most.
+    pub(crate) fn footprint(ports: &Ports) -> usize {
+        let grants = PortBlocks::footprint(ports);
+        match ports.range() {
+            // It lies here until there is another, which takes the other half.
+            Some(_) => Self::OF_MANY.div_ceil(2) + grants,
+            None => Self::OF_MANY + grants,
+        }
+    }
+
+    /// How much memory it takes that there are many.
+    pub(crate) const OF_MANY: usize =
+        footprint::shared(size_of::<PortBlocks>()) + PortBlocks::EMPTY;
+
     /// Adds a grant that stands behind all that are there.
     pub(crate) fn insert(&mut self, rule: &SocketRule) {
         *self = match (mem::take(self), rule.grant.ports.range()) {

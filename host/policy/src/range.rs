@@ -42,6 +42,14 @@ impl Range {
         }
     }
 
+    /// Of how many networks it is made up; `public`, which is none of them, is one part.
+    pub(crate) fn parts(self) -> usize {
+        match self {
+            Self::Group(group) => group.networks().len().max(1),
+            Self::Network(_) => 1,
+        }
+    }
+
     /// Whether it holds IPv4 addresses, as every group does.
     pub(crate) fn has_v4(&self) -> bool {
         match self {

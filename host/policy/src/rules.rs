@@ -7,6 +7,7 @@ use crate::endpoint::Query;
 use crate::grant::Kind;
 use crate::name_index::NameIndex;
 use crate::place::{self, Place};
+use crate::port_index::PortIndex;
 use crate::socket_grant::Role;
 use crate::socket_rule::SocketRule;
 use crate::table::Table;
@@ -35,6 +36,10 @@ struct Tables {
 }
 
 impl Rules {
+    /// How much memory the indexes take before there is a grant, but for their own
+    /// places: each verb has one for each protocol.
+    pub(crate) const EMPTY: usize = 4 * 2 * PortIndex::OF_MANY;
+
     pub(crate) fn new(role: Role, grants: Vec<Grant>) -> Self {
         let tables = |verb| Tables::new(role, verb, &grants);
         Self {

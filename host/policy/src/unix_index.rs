@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use crate::UnixName;
+use crate::footprint;
 use crate::keyed::KeyedMap;
-use crate::unix_name::folders;
+use crate::unix_name::{LONGEST, folders};
 use crate::unix_pattern::UnixPattern;
 
 /// Items by pattern of unix names; of several with the same pattern, the first.
@@ -18,6 +19,11 @@ pub(crate) struct UnixIndex<T> {
 }
 
 impl<T> UnixIndex<T> {
+    /// How much memory one more pattern takes at the most, with what holds its name.
+    pub(crate) fn footprint() -> usize {
+        footprint::entry::<UnixName, T>() + footprint::shared(LONGEST)
+    }
+
     pub(crate) fn insert(&mut self, pattern: &UnixPattern, item: T) {
         match pattern {
             UnixPattern::AnyAbstract => {

@@ -127,6 +127,7 @@ mod server;
 mod speaker;
 mod state;
 mod trap_report;
+mod wasi;
 
 pub use access_log::AccessLog;
 pub use audit_log::AuditLog;
@@ -138,9 +139,9 @@ pub use handler::Handler;
 pub use linker::add_to_linker;
 pub use portcullis_net::{
     Accepted, Allowed, Answer, Ask, Audit, AuditFailure, Closed, Connected, Consent, Denied,
-    DnsResolver, Error, ErrorCode, Event, Families, Family, Limited, LookedUp, Network, Opened,
-    Pending, PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket, SocketAddress,
-    SocketType, SystemResolver, TableResolver, Traffic, UnixAddress, listens_at,
+    DnsResolver, Error, ErrorCode, Event, Families, Family, Limited, LookedUp, Memory, Network,
+    Opened, Pending, PreopenError, Refused, Resolver, ReverseLookedUp, Silent, Socket,
+    SocketAddress, SocketType, SystemResolver, TableResolver, Traffic, UnixAddress, listens_at,
     usable_descriptors,
 };
 pub use portcullis_policy::{
@@ -158,6 +159,7 @@ pub use server::{
 };
 pub use speaker::Speaker;
 pub use trap_report::TrapReport;
+pub use wasi::wasi;
 /// The wasmtime that this crate was built with.
 pub use wasmtime;
 /// The wasmtime-wasi that this crate was built with.

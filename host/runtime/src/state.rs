@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::ctx::{Ctx, CtxView, View};
 use crate::memory::Memory;
 use crate::speaker::Speaker;
+use crate::wasi;
 
 /// Makes the rest of an instance's world: everything but the network.
 pub(crate) type MakeWasi = Arc<dyn Fn(&Speaker) -> WasiCtx + Send + Sync>;
@@ -38,20 +39,19 @@ impl State {
     pub(crate) fn new(wasi: WasiCtx, portcullis: Ctx) -> Self {
         let wasi = Wasi {
             made: Some(wasi),
-            make: Arc::new(|_| WasiCtx::builder().build()),
+            make: Arc::new(|_| wasi::wasi().build()),
             speaker: Speaker::new(),
         };
-        Self::with(wasi, portcullis, Memory::new(usize::MAX))
+        Self::with(wasi, portcullis, Memory::unbounded())
     }
 
-    /// For a guest whose WASI is made when it is first used, within some memory and
-    /// with so many handles at most. A file takes one, so that no guest opens those of
-    /// all.
+    /// For a guest whose WASI is made when it is first used, within the memory of its
+    /// network and with so many handles at most. A file takes one, so that no guest opens
+    /// those of all.
     pub(crate) fn bounded(
         make_wasi: &MakeWasi,
         speaker: Speaker,
         portcullis: Ctx,
-        memory: usize,
         handles: usize,
     ) -> Self {
         let wasi = Wasi {
@@ -59,7 +59,8 @@ impl State {
             make: Arc::clone(make_wasi),
             speaker,
         };
-        let mut state = Self::with(wasi, portcullis, Memory::new(memory));
+        let memory = Memory::within(portcullis.network().memory(), handles);
+        let mut state = Self::with(wasi, portcullis, memory);
         state.table.set_max_capacity(handles);
         state
     }
@@ -81,7 +82,7 @@ impl State {
     /// A store for it, whose guest lets others have the thread at every tick of
     /// the engine's clock.
     pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
-        let memory = self.memory.limit();
+        let memory = self.portcullis.network().memory().limit();
         let mut store = Store::new(engine, self);
         // What one call hands over may lie in the guest's memory many times over.
         store.set_hostcall_fuel(store.hostcall_fuel().min(memory));
@@ -138,12 +139,12 @@ mod tests {
     #[test]
     fn one_call_is_handed_no_more_than_the_instance_may_have() {
         let engine = crate::Engine::new().unwrap();
-        let ctx = || Ctx::new(Network::new(Policy::default()));
+        let ctx = |memory| Ctx::new(Network::new(Policy::default()).with_memory(memory));
         let wasi: MakeWasi = Arc::new(|_| WasiCtx::builder().build());
-        let small = State::bounded(&wasi, Speaker::new(), ctx(), 1 << 20, 64)
+        let small = State::bounded(&wasi, Speaker::new(), ctx(1 << 20), 64)
             .into_store(engine.as_wasmtime());
         assert_eq!(small.hostcall_fuel(), 1 << 20);
-        let large = State::bounded(&wasi, Speaker::new(), ctx(), 1 << 40, 64)
+        let large = State::bounded(&wasi, Speaker::new(), ctx(1 << 40), 64)
             .into_store(engine.as_wasmtime());
         let of_wasmtime = Store::new(engine.as_wasmtime(), ()).hostcall_fuel();
         assert_eq!(large.hostcall_fuel(), of_wasmtime);

@@ -33,6 +33,7 @@ const ORDERS: &[Order] = &[
     ("listen", listen),
     ("loop", loop_for_ever),
     ("move", move_file),
+    ("narrow", narrow),
     ("open", open),
     ("overflow", overflow),
     ("panic", panic),
@@ -99,6 +100,28 @@ pub fn outcome<T>(result: io::Result<T>) -> String {
             None => error.to_string(),
         },
     }
+}
+
+/// Networks narrowed by grants that take much memory, as many as there can be had; says
+/// how many, and holds them for ever.
+fn narrow(_: &str) -> io::Result<String> {
+    let grant = |first: usize| {
+        let ports = (0..8).map(|item| 5 * item + 1 + first);
+        let ports = ports.map(|port| format!("{port}-{}", port + 2));
+        format!("connect udp://any:{}", ports.collect::<Vec<_>>().join(","))
+    };
+    let mut grants: Vec<String> = (0..1000).map(grant).collect();
+    let mut networks = Vec::new();
+    let refusal = loop {
+        let texts: Vec<&str> = grants.iter().map(String::as_str).collect();
+        match Network::default().attenuate(&texts) {
+            Ok(network) => networks.push(network),
+            Err(refusal) if grants.len() < 10 => break refusal,
+            Err(_) => grants.truncate(grants.len() / 2),
+        }
+    };
+    eprintln!("{} networks, then {refusal}", networks.len());
+    hang("")
 }
 
 fn connect(address: &str) -> io::Result<String> {

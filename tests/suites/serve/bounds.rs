@@ -117,7 +117,7 @@ fn a_memory_hog_ends_one_connection() {
 #[test]
 fn a_handler_that_begins_with_more_memory_than_it_may_have_does_not_begin() {
     let house = serve("handler-faults")
-        .bounds(|bounds| bounds.memory = 64 << 10)
+        .bounds(|bounds| bounds.memory = 256 << 10)
         .start();
     for _ in 0..2 {
         house.visit("state").wait_for_end();

@@ -127,7 +127,7 @@ pub(crate) struct BoundArguments {
     #[arg(long, value_name = "NUMBER", value_parser = number::<NonZero<u32>>)]
     max_connections_per_peer: Option<NonZero<u32>>,
 
-    /// How much memory an instance may have.
+    /// How much memory an instance may have, with what the host keeps for it.
     #[arg(long, value_name = "SIZE", default_value = "64 MiB", value_parser = size)]
     memory: ByteSize,
 

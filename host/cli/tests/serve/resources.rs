@@ -151,3 +151,36 @@ fn as_many_threads_serve_as_it_is_said() {
         server.finish();
     }
 }
+
+/// What a process has in memory, in bytes.
+fn memory(server: &Server) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.strip_suffix("kB")).unwrap();
+    kibibytes.trim().parse::<usize>().unwrap() * 1024
+}
+
+#[test]
+fn what_an_instance_has_the_host_keep_is_within_its_memory() {
+    const GUESTS: usize = 10;
+    const MEMORY: usize = 4 << 20;
+    let (mut server, address) = orders(&["--memory", "4 MiB"]);
+    // The first has what is made once.
+    assert_eq!(obeyed(address, "state"), "1");
+    let empty = memory(&server);
+    let greedy: Vec<_> = (0..GUESTS).map(|_| visitor(address)).collect();
+    // One after the other: what they say would be mixed.
+    for visitor in &greedy {
+        order(visitor, "narrow");
+        let refusal = server.says("networks, then ");
+        assert!(refusal.contains("memory = 4194304"), "{refusal}");
+    }
+    let grown = memory(&server).saturating_sub(empty);
+    portcullis_tests::measure::say(&format!(
+        "{GUESTS} guests of 4 MiB have the host keep what it may: {} MiB more",
+        grown >> 20
+    ));
+    // Beside it are stacks, and what the allocator leaves.
+    assert!(grown < 2 * GUESTS * MEMORY, "{grown} bytes more");
+    assert_eq!(obeyed(address, "state"), "1");
+}

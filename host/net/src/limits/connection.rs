@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Counted, Limit, Room, descriptors};
+use super::{Charge, Counted, Limit, Room, descriptors};
 use crate::address::SocketAddress;
 use crate::error::Error;
 use crate::ready::Ready;
@@ -21,6 +21,7 @@ use crate::socket::{Shared, Socket};
 #[derive(Debug)]
 pub(crate) struct Usage {
     _socket: Option<Counted>,
+    _memory: Charge,
     connection: Mutex<Option<Connection>>,
     /// Why the host has ended the connection, where it has.
     ended: OnceLock<Limit>,
@@ -47,9 +48,10 @@ impl Drop for Timer {
 }
 
 impl Usage {
-    pub(crate) fn new(socket: Option<Counted>) -> Self {
+    pub(crate) fn new(socket: Option<Counted>, memory: Charge) -> Self {
         Self {
             _socket: socket,
+            _memory: memory,
             connection: Mutex::default(),
             ended: OnceLock::new(),
             moved: Mutex::new(Instant::now()),
@@ -133,8 +135,11 @@ impl Socket {
         arrived: &socket2::Socket,
         peer: &SocketAddress,
     ) -> Result<Option<Room>, Error> {
-        let room =
-            descriptors::check(arrived).and_then(|()| self.shared.network.budget().arrival());
+        let network = &self.shared.network;
+        let room = descriptors::check(arrived).and_then(|()| {
+            let memory = network.memory().take(Shared::FOOTPRINT)?;
+            network.budget().arrival(memory)
+        });
         match room {
             Ok(room) => Ok(Some(room)),
             Err(limit) => self.record().crowded(limit, peer).map(|()| None),

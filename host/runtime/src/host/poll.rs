@@ -70,7 +70,7 @@ impl HostPoller for CtxView<'_> {
     }
 
     fn subscribe(&mut self, poller: Resource<Poller>) -> wasmtime::Result<Resource<DynPollable>> {
-        let waiting = self.table.get(&poller)?.subscribe();
+        let waiting = self.table.get(&poller)?.subscribe()?;
         let waiting = self.table.push(Waiting(waiting))?;
         subscribe(self.table, waiting)
     }

@@ -200,7 +200,7 @@ impl HostSocket for CtxView<'_> {
         socket: Resource<Socket>,
         interest: Readiness,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        let waiting = self.table.get(&socket)?.subscribe(interest.into());
+        let waiting = self.table.get(&socket)?.subscribe(interest.into())?;
         let waiting = self.table.push(Waiting(waiting))?;
         subscribe(self.table, waiting)
     }

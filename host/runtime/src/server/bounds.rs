@@ -18,9 +18,11 @@ pub struct Bounds {
     /// IPv6 network of 64 bits, which is what one customer has. No bound unless
     /// set. Unix sockets have no addresses and are not counted.
     pub connections_per_peer: Option<u32>,
-    /// How many bytes the linear memories and tables of an instance may take in all,
-    /// and what it hands to one call of the host. More is refused, as on a machine
-    /// without any left. 64 MiB unless set.
+    /// How many bytes an instance may take in all: its linear memories and tables, and
+    /// what the host keeps for it (sockets, pollers, narrowed networks, names that it
+    /// looked up, handles). More is refused, as on a machine without any left, or the
+    /// call fails with `limit-exceeded`. What it hands to one call of the host may be as
+    /// much again. 64 MiB unless set.
     pub memory: usize,
     /// How many sockets an instance may have open at once beside its connection, and
     /// how many pollers: so that one cannot take the descriptors of all. What the

@@ -94,7 +94,6 @@ impl Export for DatagramServer {
 pub(crate) struct Crew<E: Export> {
     pre: E::Pre,
     world: World,
-    memory: usize,
     handles: usize,
     reuse: Reuse,
     /// None once nobody is to come for them any more.
@@ -127,8 +126,10 @@ impl<E: Export> Crew<E> {
     pub(crate) fn new(pre: E::Pre, world: World, bounds: &Bounds) -> Self {
         Self {
             pre,
-            world,
-            memory: bounds.memory,
+            world: World {
+                network: world.network.with_memory(bounds.memory),
+                ..world
+            },
             handles: bounds.handles(),
             reuse: bounds.reuse,
             idle: Mutex::new(Some(Vec::new())),
@@ -161,7 +162,7 @@ impl<E: Export> Crew<E> {
         let ctx = Ctx::new(network);
         let speaker = Speaker::new();
         speaker.turn_to(number);
-        let state = State::bounded(make_wasi, speaker.clone(), ctx, self.memory, self.handles);
+        let state = State::bounded(make_wasi, speaker.clone(), ctx, self.handles);
         Instance {
             audit,
             speaker,

@@ -16,6 +16,7 @@ use crate::bindings::stream::StreamServer;
 use crate::handler::Handler;
 use crate::speaker::Speaker;
 use crate::state::{MakeWasi, TryMakeWasi};
+use crate::wasi::wasi;
 
 /// A handler, and what each of its instances may do.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl Service {
         Self {
             handler,
             network,
-            make_wasi: Arc::new(|_| WasiCtx::builder().build()),
+            make_wasi: Arc::new(|_| wasi().build()),
             make_wasi_before: None,
             make_audit: None,
             sockets: Vec::new(),
