@@ -172,8 +172,9 @@ fn an_answer_without_a_byte_counts() {
 #[test]
 fn answers_are_sent_within_the_bounds() {
     const MANY: u64 = 2_000_000;
+    type Change = fn(&mut Bounds);
     // To make them takes the handler less than a half of the latter.
-    let rows: [(&str, fn(&mut Bounds)); 2] = [
+    let rows: [(&str, Change); 2] = [
         ("out-of-time", |bounds| {
             bounds.time = Some(Duration::from_secs(1))
         }),

@@ -58,15 +58,15 @@ pub(crate) fn receive(
     let mut slices = [IoSliceMut::new(room)];
     let told =
         recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
-    let asked = told.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => {
+    let asked = told.cmsgs()?.find_map(|message| {
+        if let ControlMessageOwned::Ipv4PacketInfo(info) = message {
             // Of what went to many, this is the address of the interface.
-            Some(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()).into())
+            return Some(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes()).into());
         }
-        ControlMessageOwned::Ipv6PacketInfo(info) => {
-            Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into())
+        if let ControlMessageOwned::Ipv6PacketInfo(info) = message {
+            return Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
         }
-        _ => None,
+        None
     });
     Ok(Arrival {
         length: told.bytes,

@@ -11,8 +11,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use portcullis_guest::raw::{network, socket};
-use portcullis_guest::{Family, Network, Poller, SocketType, TcpListener, TcpStream};
-use portcullis_test_guests::behaviours;
+use portcullis_guest::{ErrorCode, Family, Network, Poller, SocketType, TcpListener, TcpStream};
+use portcullis_test_guests::{behaviours, failure};
 
 behaviours! {
     drop_a_socket_that_a_pollable_waits_for,
@@ -134,8 +134,8 @@ fn listen_again_where_a_pollable_waits(_: &[&str]) -> io::Result<()> {
     let arrival = first.as_socket().subscribe(socket::Readiness::READABLE);
     let twin = first.as_socket().try_clone()?;
     drop(first);
-    let taken = TcpListener::bind(address).map(drop);
-    assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    let taken = failure(TcpListener::bind(address));
+    assert_eq!(taken, ErrorCode::AddressInUse);
     assert!(!arrival.ready());
     drop(twin);
     let _second = TcpListener::bind(address)?;
