@@ -10,9 +10,12 @@
 )]
 
 mod descriptors;
+pub mod dice;
+pub mod generator;
 mod machine;
 pub mod measure;
 mod script;
+pub mod server;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -9,6 +9,7 @@ mod bench;
 mod child;
 mod demo;
 mod guests;
+mod liveness;
 mod peers;
 mod rows;
 mod soak;
@@ -27,6 +28,8 @@ usage: cargo xtask <task>
   bench    measure the echo of every kind side by side; `bench --help` has its options
   demo     build everything and watch a sandboxed server and client meet
   guests   build the guest components and print the folder they are in
+  liveness hostile guests beside an honest client, for ten minutes, or as many as
+           `--minutes` says; `--seed` has the same sequences, `--case` one of them
   peers    fetch what the examples are tested against and print its folder
   rows     list rows of docs/interface.md without a test, and fail if there are any
   soak     full load on the server with faults thrown in, for ten minutes, or
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["bench", "--", options @ ..] | ["bench", options @ ..] => bench::run(&workspace, options),
         ["demo"] => demo::run(&workspace),
         ["guests"] => guests::run(&workspace),
+        ["liveness", options @ ..] => liveness::run(&workspace, options),
         ["peers"] => peers::run(&workspace),
         ["rows"] => rows::run(&workspace),
         ["soak"] => soak::run(&workspace, None),

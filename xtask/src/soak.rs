@@ -31,17 +31,7 @@ pub(crate) fn run(workspace: &Workspace, minutes: Option<&str>) -> Result<()> {
 
 /// With the guests in a folder.
 pub(crate) fn soak(workspace: &Workspace, guests: &Path, minutes: u64) -> Result<()> {
-    // With the features of the whole workspace, as the tests build it.
-    let mut cargo = workspace.cargo();
-    cargo.args([
-        "build",
-        "--workspace",
-        "--bin",
-        "portcullis",
-        "--bin",
-        "soak",
-    ]);
-    child::run(&mut cargo, BUILD_LIMIT)?;
+    build(workspace, "soak")?;
     let seconds = minutes.saturating_mul(60);
     let mut soak = workspace.command(program(workspace, "soak"));
     soak.arg(program(workspace, "portcullis"))
@@ -54,7 +44,23 @@ pub(crate) fn soak(workspace: &Workspace, guests: &Path, minutes: u64) -> Result
     )
 }
 
-fn program(workspace: &Workspace, name: &str) -> PathBuf {
+/// Builds the server, and what puts it under load.
+pub(crate) fn build(workspace: &Workspace, driver: &str) -> Result<()> {
+    // With the features of the whole workspace, as the tests build it.
+    let mut cargo = workspace.cargo();
+    cargo.args([
+        "build",
+        "--workspace",
+        "--bin",
+        "portcullis",
+        "--bin",
+        driver,
+    ]);
+    child::run(&mut cargo, BUILD_LIMIT)
+}
+
+/// Where one of them is.
+pub(crate) fn program(workspace: &Workspace, name: &str) -> PathBuf {
     let folder = workspace.target().join("debug");
     folder.join(format!("{name}{EXE_SUFFIX}"))
 }

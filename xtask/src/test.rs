@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{child, demo, guests, peers, rows, soak, terminal};
+use crate::{child, demo, guests, liveness, peers, rows, soak, terminal};
 
 /// No check takes this long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -23,7 +23,7 @@ const GUESTS: &str = "PORTCULLIS_GUESTS";
 /// Where they find the programs that the examples talk to.
 const PEERS: &str = "PORTCULLIS_PEERS";
 
-const CHECKS: [Check; 10] = [
+const CHECKS: [Check; 11] = [
     Check {
         name: "rustfmt",
         run: |suite| suite.rustfmt(),
@@ -63,6 +63,10 @@ const CHECKS: [Check; 10] = [
     Check {
         name: "soak",
         run: |suite| suite.soak(),
+    },
+    Check {
+        name: "liveness",
+        run: |suite| suite.liveness(),
     },
 ];
 
@@ -188,6 +192,15 @@ impl Suite<'_> {
             bail!("the guests are not built")
         };
         soak::soak(self.workspace, guests, 1)?;
+        Ok(Outcome::Passed)
+    }
+
+    /// A minute of sequences, other ones each time.
+    fn liveness(&mut self) -> Result<Outcome> {
+        let Some(guests) = &self.guests else {
+            bail!("the guests are not built")
+        };
+        liveness::fuzz(self.workspace, guests, 1, None, None)?;
         Ok(Outcome::Passed)
     }
 }

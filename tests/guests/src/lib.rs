@@ -5,6 +5,7 @@
 #![expect(clippy::panic, reason = "a test guest fails by trapping")]
 
 pub mod order;
+pub mod table;
 
 use std::io;
 

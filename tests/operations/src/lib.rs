@@ -1,5 +1,6 @@
 //! What the differential test has done to sockets, once by a guest and once
-//! natively: operations, and what comes of them, as both sides write them down.
+//! natively: operations, and what comes of them, as both sides write them down; and
+//! the longer list of what the liveness fuzz has a guest do.
 //!
 //! Plain values with a form on the wire; who executes them is elsewhere.
 
@@ -12,12 +13,14 @@
 mod operation;
 mod option;
 mod outcome;
+mod step;
 
 pub use operation::{
     Address, Data, Family, How, Kind, Operation, Port, ReceiveFlags, SendFlags, Slot, Wanted,
 };
 pub use option::{OptionName, OptionValue};
 pub use outcome::{Bytes, Outcome, Place};
+pub use step::{Held, Interest, Named, Order, Step, Visit};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

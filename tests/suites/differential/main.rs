@@ -14,7 +14,6 @@
 
 mod deviation;
 mod errno;
-mod generator;
 mod guest;
 mod names;
 mod native;
@@ -30,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, process};
 
 use portcullis_test_operations::{Case, Operation, Outcome};
+use portcullis_tests::generator;
 use proptest::test_runner::{
     Config, FileFailurePersistence, TestCaseError, TestError, TestRng, TestRunner,
 };

@@ -280,9 +280,3 @@ pub(crate) fn poll(socket: &OwnedFd, events: i16) -> Result<i16> {
     check(unsafe { libc::poll(&raw mut asked, 1, 0) })?;
     Ok(asked.revents)
 }
-
-/// The index of a network interface.
-pub(crate) fn interface(name: &std::ffi::CStr) -> u32 {
-    // SAFETY: as above.
-    unsafe { libc::if_nametoindex(name.as_ptr()) }
-}

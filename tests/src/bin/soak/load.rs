@@ -5,11 +5,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use portcullis_tests::dice::Dice;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Result;
-use crate::peer::{Dice, Kind, visit};
+use crate::peer::{Kind, visit};
 
 /// How many come one after the other, at a time: more than there are processors,
 /// so that the server is never without work.
@@ -77,7 +78,7 @@ async fn visits(
     kind: fn(&mut Dice) -> Kind,
 ) -> Load {
     let mut load = Load::default();
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (number + 1));
+    let mut dice = Dice::new(number);
     while Instant::now() < end {
         let kind = kind(&mut dice);
         match timeout(PATIENCE, visit(address, kind, &mut dice)).await {

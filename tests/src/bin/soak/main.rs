@@ -12,18 +12,17 @@
 
 mod load;
 mod peer;
-mod server;
 mod watch;
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use load::Load;
-use server::Server;
+use portcullis_tests::server::Server;
 use watch::Watch;
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
@@ -31,6 +30,9 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 /// How often the server is told to read its handler and its policy anew, and is
 /// looked at.
 const TURN: Duration = Duration::from_secs(1);
+
+/// The server has no connection left when it is told to end.
+const END_LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     match soak() {
@@ -50,8 +52,8 @@ fn soak() -> Result<()> {
     let seconds = seconds.to_str().and_then(|seconds| seconds.parse().ok());
     let time = Duration::from_secs(seconds.ok_or("the seconds are not a number")?);
     let runtime = tokio::runtime::Runtime::new()?;
-    let server = Server::start(&PathBuf::from(command), &PathBuf::from(handler))?;
-    let address = server.address()?;
+    let server = Server::start(&mut serve(command, handler))?;
+    let address = server.address("tcp")?;
     // What is made once is made, and has been as large as it gets.
     runtime.block_on(run(&server, address, time / 4, |_| {}))?;
     let mut watch = Watch::begin(server.process());
@@ -59,7 +61,7 @@ fn soak() -> Result<()> {
         watch.look(server.process());
     }))?;
     watch.end(server.process());
-    let said = server.stop()?;
+    let said = server.stop(END_LIMIT)?;
     let mut stdout = io::stdout();
     writeln!(
         stdout,
@@ -71,6 +73,19 @@ fn soak() -> Result<()> {
     load.check()?;
     said.check()?;
     watch.check()
+}
+
+fn serve(command: &OsStr, handler: &OsStr) -> Command {
+    let mut serve = Command::new(command);
+    serve
+        .arg("serve")
+        .args(["--listen", "tcp://127.0.0.1:0 from 127.0.0.1"])
+        // Little more than come at once, so that each place is soon used.
+        .args(["--max-connections", "96", "--memory", "16 MiB"])
+        .args(["--cpu-time", "500ms", "--idle-time", "30s"])
+        .arg(handler)
+        .stdout(Stdio::null());
+    serve
 }
 
 /// Puts the server under load for a time, while it reads everything anew again and

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use portcullis_tests::dice::Dice;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
@@ -40,32 +41,15 @@ pub(crate) enum Kind {
     Denied,
 }
 
-/// A source of numbers: Marsaglia's xorshift.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    /// A number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end.max(1)
-    }
-
-    fn length(&mut self, end: usize) -> usize {
-        usize::try_from(self.below(end as u64)).unwrap_or(0)
-    }
-
-    /// Something to say.
-    fn text(&mut self) -> Vec<u8> {
-        let mut byte = self.below(256).to_le_bytes()[0];
-        let length = 1 + self.length(NOISE);
-        let next = || {
-            byte = byte.wrapping_mul(5).wrapping_add(17);
-            byte
-        };
-        std::iter::repeat_with(next).take(length).collect()
-    }
+/// Something to say.
+fn text(dice: &mut Dice) -> Vec<u8> {
+    let mut byte = dice.below(256).to_le_bytes()[0];
+    let length = 1 + dice.length(NOISE);
+    let next = || {
+        byte = byte.wrapping_mul(5).wrapping_add(17);
+        byte
+    };
+    std::iter::repeat_with(next).take(length).collect()
 }
 
 /// Visits the server. An error says what should not have been.
@@ -101,7 +85,7 @@ async fn connect(address: SocketAddr, from: [u8; 4]) -> io::Result<TcpStream> {
 async fn talk(address: SocketAddr, dice: &mut Dice) -> io::Result<()> {
     let mut stream = begin(address, "echo").await?;
     for _ in 0..1 + dice.below(8) {
-        let text = dice.text();
+        let text = text(dice);
         let (mut incoming, mut outgoing) = stream.split();
         let mut heard = vec![0; text.len()];
         tokio::try_join!(outgoing.write_all(&text), incoming.read_exact(&mut heard))?;
@@ -118,7 +102,7 @@ async fn ask(address: SocketAddr) -> io::Result<()> {
 
 async fn half_close(address: SocketAddr, dice: &mut Dice) -> io::Result<()> {
     let mut stream = begin(address, "drain").await?;
-    let text = dice.text();
+    let text = text(dice);
     stream.write_all(&text).await?;
     stream.shutdown().await?;
     let length = format!("{}\n", text.len());
@@ -140,7 +124,7 @@ async fn slow(address: SocketAddr) -> io::Result<()> {
 
 async fn reset(address: SocketAddr, dice: &mut Dice) -> io::Result<()> {
     let mut stream = begin(address, "echo").await?;
-    stream.write_all(&dice.text()).await?;
+    stream.write_all(&text(dice)).await?;
     stream.set_zero_linger()
 }
 

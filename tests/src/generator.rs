@@ -14,8 +14,14 @@
 //!   where the time ended;
 //! - multicast groups, but on an interface that is the loopback's.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "few of the families have addresses"
+)]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use nix::net::if_::if_nametoindex;
 use portcullis_test_operations::{
     Address, Data, Family, How, Kind, Operation, OptionName, OptionValue, Port, ReceiveFlags,
     SendFlags, Slot, Wanted,
@@ -24,10 +30,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::os;
-
 /// A sequence. It shrinks by leaving operations out.
-pub(crate) fn sequence() -> impl Strategy<Value = Vec<Operation>> {
+pub fn sequence() -> impl Strategy<Value = Vec<Operation>> {
     let part = prop_oneof![
         2 => scene(),
         3 => vec(operation().prop_map(|operation| vec![operation]), 1..8),
@@ -36,7 +40,7 @@ pub(crate) fn sequence() -> impl Strategy<Value = Vec<Operation>> {
 }
 
 /// Each group of operations, or most of them.
-fn sometimes(groups: Vec<Vec<Operation>>) -> impl Strategy<Value = Vec<Operation>> {
+pub fn sometimes(groups: Vec<Vec<Operation>>) -> impl Strategy<Value = Vec<Operation>> {
     vec(prop::bool::weighted(0.97), groups.len()).prop_map(move |kept| {
         let kept = groups.iter().zip(kept).filter(|(_, kept)| *kept);
         kept.flat_map(|(group, _)| group.clone()).collect()
@@ -44,7 +48,7 @@ fn sometimes(groups: Vec<Vec<Operation>>) -> impl Strategy<Value = Vec<Operation
 }
 
 /// What belongs together, in groups of which none is torn apart.
-fn scene() -> impl Strategy<Value = Vec<Vec<Operation>>> {
+pub fn scene() -> impl Strategy<Value = Vec<Vec<Operation>>> {
     let whole = |operations: Vec<Operation>| -> Vec<Vec<Operation>> {
         operations.into_iter().map(|one| vec![one]).collect()
     };
@@ -380,7 +384,7 @@ fn multicast(family: Family) -> Vec<Operation> {
 }
 
 /// Anything.
-fn operation() -> impl Strategy<Value = Operation> {
+pub fn operation() -> impl Strategy<Value = Operation> {
     let calls = prop_oneof![
         3 => slot().prop_map(Operation::Accept),
         3 => (slot(), own_address()).prop_map(|(slot, address)| Operation::Bind(slot, address)),
@@ -447,7 +451,7 @@ const DONT_WAIT: ReceiveFlags = ReceiveFlags {
 /// Nobody is there, and the OS gives it to nobody.
 const CLOSED: u16 = 1;
 
-fn slot() -> impl Strategy<Value = Slot> {
+pub fn slot() -> impl Strategy<Value = Slot> {
     prop_oneof![9 => Just(0), 6 => Just(1), 3 => Just(2), 2 => 0..8_u8].prop_map(Slot)
 }
 
@@ -526,7 +530,7 @@ fn interface() -> impl Strategy<Value = u32> {
 }
 
 fn loopback_interface() -> u32 {
-    os::interface(c"lo")
+    if_nametoindex("lo").unwrap_or(0)
 }
 
 fn mapped() -> IpAddr {
@@ -574,7 +578,7 @@ fn peer_address() -> impl Strategy<Value = Address> {
 }
 
 /// A peer, or the loopback's broadcast address.
-fn destination() -> impl Strategy<Value = Address> {
+pub fn destination() -> impl Strategy<Value = Address> {
     let broadcast = Just(IpAddr::from(Ipv4Addr::new(127, 255, 255, 255)));
     prop_oneof![
         9 => peer_address(),
@@ -615,7 +619,7 @@ fn odd_unix_name() -> impl Strategy<Value = Address> {
     ]
 }
 
-fn data() -> impl Strategy<Value = Data> {
+pub fn data() -> impl Strategy<Value = Data> {
     let length = prop_oneof![1 => Just(0), 7 => 1..64_u32, 1 => 1000..3000_u32];
     (length, any::<u8>()).prop_map(|(length, first)| Data { length, first })
 }
@@ -624,7 +628,7 @@ fn maximum() -> impl Strategy<Value = u64> {
     select(vec![0, 1, 5, 16, 100, 100, 4096, 4096, 100_000])
 }
 
-fn send_flags() -> impl Strategy<Value = SendFlags> {
+pub fn send_flags() -> impl Strategy<Value = SendFlags> {
     let rarely = || prop::bool::weighted(0.1);
     (rarely(), any::<bool>(), rarely(), rarely()).prop_map(
         |(dont_route, dont_wait, end_of_record, out_of_band)| SendFlags {
@@ -646,7 +650,7 @@ fn send_to_flags() -> impl Strategy<Value = SendFlags> {
     })
 }
 
-fn receive_flags() -> impl Strategy<Value = ReceiveFlags> {
+pub fn receive_flags() -> impl Strategy<Value = ReceiveFlags> {
     let rarely = || prop::bool::weighted(0.1);
     (prop::bool::weighted(0.85), rarely(), rarely(), rarely()).prop_map(
         |(dont_wait, out_of_band, peek, wait_all)| ReceiveFlags {
