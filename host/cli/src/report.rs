@@ -91,7 +91,7 @@ impl Audit for Report {
 
 impl Tally {
     fn count(&mut self, report: &impl Display) {
-        let denial = Shown::lines(&shortened(&report.to_string()));
+        let denial = Shown::lines(shortened(&report.to_string()));
         if let Some(times) = self.times.get_mut(&denial) {
             *times += 1;
         } else if self.times.len() < DISTINCT {

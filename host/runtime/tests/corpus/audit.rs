@@ -117,14 +117,15 @@ impl Resolver for Saying {
             .filter_map(|text| Name::parse(text).ok())
             .take(16)
             .collect();
-        let answer = match chain.is_empty() || permit.request().name().as_str().len() % 2 == 0 {
-            true => Err(Error::new(ErrorCode::NameLookupFailed, self.0.clone())),
-            false => Ok(Answer {
-                addresses: vec![[192, 0, 2, 1].into(); 80],
-                chain,
-                valid_until: None,
-            }),
-        };
+        let answer =
+            match chain.is_empty() || permit.request().name().as_str().len().is_multiple_of(2) {
+                true => Err(Error::new(ErrorCode::NameLookupFailed, self.0.clone())),
+                false => Ok(Answer {
+                    addresses: vec![[192, 0, 2, 1].into(); 80],
+                    chain,
+                    valid_until: None,
+                }),
+            };
         Box::pin(async { answer })
     }
 
