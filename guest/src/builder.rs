@@ -3,22 +3,30 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{ErrorCode, error_code};
+use crate::lookup::LookupOptions;
 use crate::network::Network;
 use crate::socket::{Family, Socket, SocketType};
-use crate::task::{Async, timeout};
+use crate::task::{Async, Rivals, timeout};
 
 /// How many connections wait to be accepted, as in `std::net`.
 const BACKLOG: u32 = 128;
+
+/// How much of a head start an attempt has: RFC 8305, section 5.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// The shortest wait: none would be not to wait at all.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What a new internet socket is to be like before it is bound, connected or
 /// listening.
 ///
 /// A name may have addresses of both families. Both are tried, IPv6 first, as
-/// `getaddrinfo` would have it; the error is the last one's.
+/// `getaddrinfo` would have it; the error is the last one's. An asynchronous connect
+/// does not wait for the first to fail: see [`attempt_delay`](Self::attempt_delay).
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -28,6 +36,7 @@ const BACKLOG: u32 = 128;
 /// # fn main() -> std::io::Result<()> {
 /// // Python's create_connection(("example.com", 80), timeout=5, source_address=("10.0.0.2", 0))
 /// let socket = SocketBuilder::stream()
+///     .in_turn(true)
 ///     .timeout(Duration::from_secs(5))
 ///     .source("10.0.0.2:0")?
 ///     .connect("example.com:80")?;
@@ -48,6 +57,8 @@ pub struct SocketBuilder<'a> {
     network: Option<&'a Network>,
     configure: Option<Box<Configure<'a>>>,
     timeout: Option<Duration>,
+    attempt_delay: Duration,
+    in_turn: bool,
     source: Option<Endpoint>,
     backlog: u32,
     dual_stack: Option<bool>,
@@ -72,6 +83,8 @@ impl<'a> SocketBuilder<'a> {
             network: None,
             configure: None,
             timeout: None,
+            attempt_delay: ATTEMPT_DELAY,
+            in_turn: false,
             source: None,
             backlog: BACKLOG,
             dual_stack: None,
@@ -92,10 +105,29 @@ impl<'a> SocketBuilder<'a> {
         self
     }
 
-    /// How long to wait for a connection with each address.
+    /// How long to wait for a connection: for the lookup of a name and all of its
+    /// addresses together. [`in_turn`](Self::in_turn), each address has that time.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// How long an asynchronous connect to a name waits for one family before it
+    /// begins with the other as well; the first that answers wins. 250 milliseconds
+    /// if it is not said, as RFC 8305 has it.
+    #[must_use]
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay;
+        self
+    }
+
+    /// Whether a name is looked up first and each of its addresses tried when the one
+    /// before has failed, with all of the timeout: Python's `create_connection`. False
+    /// if it is not said.
+    #[must_use]
+    pub fn in_turn(mut self, in_turn: bool) -> Self {
+        self.in_turn = in_turn;
         self
     }
 
@@ -134,10 +166,19 @@ impl<'a> SocketBuilder<'a> {
         let remote = remote.to_endpoint()?;
         self.refuse_zero_timeout()?;
         let mut attempts = Attempts::default();
-        for family in families(&[Some(&remote), self.source.as_ref()]) {
+        let (mut tries, end) = (self.tries(&remote)?.into_iter(), self.end());
+        while let Some((family, remote)) = tries.next() {
+            let limit = match end {
+                None => self.timeout,
+                Some(end) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    let share = u32::try_from(tries.len() + 1).map(|tries| left / tries);
+                    Some(share.unwrap_or_default().max(SHORTEST))
+                }
+            };
             let attempt = self.open_at_source(family).and_then(|socket| {
                 let usual = socket.timeout();
-                socket.set_timeout(self.timeout.or(usual));
+                socket.set_timeout(limit.or(usual));
                 socket.connect(&remote)?;
                 socket.set_timeout(usual);
                 Ok(socket)
@@ -150,24 +191,68 @@ impl<'a> SocketBuilder<'a> {
         Err(attempts.into_error())
     }
 
+    /// When the timeout of all attempts together ends, if they have one together.
+    fn end(&self) -> Option<Instant> {
+        let together = self.timeout.filter(|_| !self.in_turn)?;
+        Instant::now().checked_add(together)
+    }
+
+    /// What to try: a family for all that the host finds of it, or an address.
+    fn tries(&self, remote: &Endpoint) -> io::Result<Vec<(Family, Endpoint)>> {
+        let source = self.source.as_ref();
+        let remotes = match remote {
+            Endpoint::Name { host, port } if self.in_turn => {
+                let options = LookupOptions::new().socket_type(self.socket_type);
+                let found = options.lookup_in(self.network, Some(host), Some(port))?;
+                let addresses = found.into_iter().map(|info| info.address);
+                addresses.map(Endpoint::Address).collect()
+            }
+            Endpoint::Address(_) | Endpoint::Name { .. } => vec![remote.clone()],
+        };
+        let tries = remotes.into_iter().flat_map(|remote| {
+            let families: Vec<Family> = families(&[Some(&remote), source]).collect();
+            families
+                .into_iter()
+                .map(move |family| (family, remote.clone()))
+        });
+        Ok(tries.collect())
+    }
+
     /// The same without holding up the other tasks.
     pub(crate) async fn connect_async(&self, remote: impl ToEndpoint) -> io::Result<Async<Socket>> {
         let remote = remote.to_endpoint()?;
         self.refuse_zero_timeout()?;
         let mut attempts = Attempts::default();
-        for family in families(&[Some(&remote), self.source.as_ref()]) {
-            match self.attempt_async(family, &remote).await {
-                Ok(socket) => return Ok(socket),
-                Err(error) => attempts.failed(error),
+        let (tries, end) = (self.tries(&remote)?, self.end());
+        let delay = (!self.in_turn).then_some(self.attempt_delay);
+        let mut rivals = Rivals::new(delay);
+        let mut tries = tries.iter();
+        loop {
+            if let Some((family, remote)) = tries.next() {
+                rivals.start(self.attempt_async(*family, remote, end));
+            }
+            match rivals.next(tries.len() > 0).await {
+                Some(Ok(socket)) => return Ok(socket),
+                Some(Err(error)) => attempts.failed(error),
+                None if rivals.is_empty() && tries.len() == 0 => return Err(attempts.into_error()),
+                None => {}
             }
         }
-        Err(attempts.into_error())
     }
 
-    async fn attempt_async(&self, family: Family, remote: &Endpoint) -> io::Result<Async<Socket>> {
+    async fn attempt_async(
+        &self,
+        family: Family,
+        remote: &Endpoint,
+        end: Option<Instant>,
+    ) -> io::Result<Async<Socket>> {
+        let limit = match end {
+            None => self.timeout,
+            Some(end) => Some(end.saturating_duration_since(Instant::now())),
+        };
         let socket = Async::new(self.open_at_source(family)?)?;
-        let connect = socket.connect(|socket| socket.connect(remote));
-        match self.timeout {
+        let connect = socket.connect(|socket| start(socket, remote, limit));
+        match limit {
             Some(limit) => timeout(limit, connect).await??,
             None => connect.await?,
         }
@@ -258,11 +343,28 @@ impl fmt::Debug for SocketBuilder<'_> {
         f.debug_struct("SocketBuilder")
             .field("socket_type", &self.socket_type)
             .field("timeout", &self.timeout)
+            .field("attempt_delay", &self.attempt_delay)
+            .field("in_turn", &self.in_turn)
             .field("source", &self.source)
             .field("backlog", &self.backlog)
             .field("dual_stack", &self.dual_stack)
             .finish_non_exhaustive()
     }
+}
+
+/// Begins to connect, and does not wait for how it ends. A lookup on the way is waited
+/// for, within the limit.
+fn start(socket: &Socket, remote: &Endpoint, limit: Option<Duration>) -> io::Result<()> {
+    if let Endpoint::Address(_) = remote {
+        return socket.connect(remote);
+    }
+    let usual = socket.write_timeout()?;
+    socket.set_write_timeout(Some(SHORTEST))?;
+    socket.set_timeout(limit.map(|limit| limit.max(SHORTEST)));
+    let started = socket.connect(remote);
+    socket.set_nonblocking(true);
+    socket.set_write_timeout(usual)?;
+    started
 }
 
 /// As `std::net`, which refuses a timeout of zero.

@@ -155,8 +155,21 @@ impl LookupOptions {
         host: Option<&str>,
         service: Option<&str>,
     ) -> io::Result<Vec<AddressInfo>> {
+        self.lookup_in(None, host, service)
+    }
+
+    /// The same in a network, or in the default one.
+    pub(crate) fn lookup_in(
+        &self,
+        network: Option<&Network>,
+        host: Option<&str>,
+        service: Option<&str>,
+    ) -> io::Result<Vec<AddressInfo>> {
         let service = service.map(|service| Service::Name(service.into()));
-        let found = default_network().resolve(host, service.as_ref(), self.0);
+        let found = match network {
+            Some(network) => network.as_raw().resolve(host, service.as_ref(), self.0),
+            None => default_network().resolve(host, service.as_ref(), self.0),
+        };
         let found = found.map_err(from_host)?;
         found.into_iter().map(AddressInfo::from_contract).collect()
     }

@@ -35,8 +35,9 @@ impl Async<TcpListener> {
 impl Async<TcpStream> {
     /// Connects to `remote`.
     ///
-    /// Of a name, the first address of each family is tried;
-    /// [`lookup`](crate::lookup) tells them all.
+    /// Of a name, the first address of each family is tried, IPv4 a quarter of a second
+    /// after IPv6, and the first that answers wins; [`lookup`](crate::lookup) tells them
+    /// all, and [`SocketBuilder::in_turn`] tries them all.
     ///
     /// # Errors
     ///

@@ -51,8 +51,8 @@ impl TcpStream {
             .map(Self)
     }
 
-    /// Connects to `remote`, waiting for at most `timeout` at each of its
-    /// addresses.
+    /// Connects to `remote`, waiting for at most `timeout`: for the lookup of a name
+    /// and all of its addresses together.
     ///
     /// # Errors
     ///
