@@ -79,8 +79,7 @@ fn listen_on_both_families(args: &[&str]) -> io::Result<()> {
     socket.listen(None)?;
     drop(socket);
     let socket = open(Family::Inet6)?;
-    socket.bind(args[0])?;
-    println!("{}", denied(socket.listen(None)));
+    println!("{}", denied(socket.bind(args[0])));
     Ok(())
 }
 
