@@ -185,10 +185,18 @@ impl<'a> SocketBuilder<'a> {
             });
             match attempt {
                 Ok(socket) => return Ok(socket),
+                Err(error) if self.is_final(&remote, &error) => return Err(error),
                 Err(error) => attempts.failed(error),
             }
         }
         Err(attempts.into_error())
+    }
+
+    /// Whether the other family of a name can do no better: the host denies a connect
+    /// only where no family of the name is granted.
+    fn is_final(&self, remote: &Endpoint, error: &io::Error) -> bool {
+        let is_whole = matches!(remote, Endpoint::Name { .. }) && self.source.is_none();
+        is_whole && error_code(error) == Some(ErrorCode::AccessDenied)
     }
 
     /// When the timeout of all attempts together ends, if they have one together.
@@ -233,6 +241,9 @@ impl<'a> SocketBuilder<'a> {
             }
             match rivals.next(tries.len() > 0).await {
                 Some(Ok(socket)) => return Ok(socket),
+                Some(Err(error)) if !self.in_turn && self.is_final(&remote, &error) => {
+                    return Err(error);
+                }
                 Some(Err(error)) => attempts.failed(error),
                 None if rivals.is_empty() && tries.len() == 0 => return Err(attempts.into_error()),
                 None => {}

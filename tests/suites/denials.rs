@@ -228,6 +228,17 @@ fn listen_without_bind_is_denied() {
 }
 
 #[test]
+fn a_denied_connect_by_name_is_one_denial() {
+    let finished = denied("connect_is_denied", "localhost:9").finish();
+    let denials = &finished.denials;
+    assert_eq!(denials.len(), 1, "{denials:?}");
+    assert!(
+        denials[0].contains("connect tcp://localhost:9"),
+        "{denials:?}"
+    );
+}
+
+#[test]
 fn listen_on_both_families_takes_both_grants() {
     let finished = denied("listen_on_both_families", "[::]:0")
         .allow("listen tcp://[::]:0")

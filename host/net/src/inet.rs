@@ -181,14 +181,19 @@ impl Socket {
     pub(crate) async fn connect_inet(&self, remote: &Endpoint) -> Result<(), Error> {
         // One timeout for all of it: the lookup, and whichever addresses come of it.
         let wait = self.wait(false, None);
-        let purpose = |protocol, port| Purpose::Connect { protocol, port };
-        let target = self.target_within(remote, purpose, wait).await?;
+        let families = Families::of(Some(self.shared.family));
+        let target = self.target_within(remote, to_connect, wait, families);
+        let target = target.await?;
         let network = &self.shared.network;
         let policy = target.policy.clone();
         let requests: Vec<_> = self.requests(target).collect();
         let permitted = |policy: &Policy| candidates(network, policy, &requests);
         let mut permits = match permitted(&policy) {
             Ok(permits) => permits,
+            // A guest tries both families. What is granted of the other one is no denial.
+            Err(_) if self.goes_by_other_family(remote, wait).await => {
+                return Err(ErrorCode::NameFamilyNotSupported.into());
+            }
             Err((request, denial)) => network
                 .second_opinion(&policy, &request, denial)
                 .and_then(|policy| permitted(&policy).map_err(|(_, denial)| denial))
@@ -230,6 +235,21 @@ impl Socket {
             }
         }
         Err(last)
+    }
+
+    /// Whether a socket of the other family may connect to what a name leads to.
+    async fn goes_by_other_family(&self, remote: &Endpoint, wait: Wait) -> bool {
+        let other = match (remote, self.shared.family) {
+            (Endpoint::Name { .. }, Family::Inet) => Families::Inet6,
+            (Endpoint::Name { .. }, Family::Inet6) => Families::Inet,
+            (Endpoint::Name { .. }, Family::Unix) | (Endpoint::Address(_), _) => return false,
+        };
+        let target = self.target_within(remote, to_connect, wait, other).await;
+        target.is_ok_and(|target| {
+            let policy = target.policy.clone();
+            let requests: Vec<_> = self.requests(target).collect();
+            candidates(&self.shared.network, &policy, &requests).is_ok()
+        })
     }
 
     async fn connect_to(&self, permit: &Permit<Connect>, wait: Wait) -> Result<(), Error> {
@@ -375,16 +395,21 @@ impl Socket {
         endpoint: &Endpoint,
         purpose: impl FnOnce(Protocol, u16) -> Purpose,
     ) -> Result<Target, Error> {
-        let wait = self.wait(false, None);
-        self.target_within(endpoint, purpose, wait).await
+        let (wait, families) = (
+            self.wait(false, None),
+            Families::of(Some(self.shared.family)),
+        );
+        self.target_within(endpoint, purpose, wait, families).await
     }
 
-    /// The same within the patience of what it is part of.
+    /// Where an endpoint is, as far as addresses of these families go, within the patience
+    /// of what it is part of.
     async fn target_within(
         &self,
         endpoint: &Endpoint,
         purpose: impl FnOnce(Protocol, u16) -> Purpose,
         wait: Wait,
+        families: Families,
     ) -> Result<Target, Error> {
         let protocol = self.protocol();
         match endpoint {
@@ -408,7 +433,6 @@ impl Socket {
                 let host = Host::parse(host)?;
                 let purpose = purpose(protocol, port);
                 let network = &self.shared.network;
-                let families = Families::of(Some(self.shared.family));
                 let found = network.locate(self.number(), host, port, purpose, families);
                 wait.at_least_once().bound(found).await
             }
@@ -462,6 +486,11 @@ fn half_heard(policy: &Policy, listening: &Listen) -> Option<Denial> {
         six = six.named(name.clone());
     }
     policy.check(six).is_ok().then_some(denial)
+}
+
+/// What a name is looked up for.
+fn to_connect(protocol: Protocol, port: u16) -> Purpose {
+    Purpose::Connect { protocol, port }
 }
 
 /// An address as it was written, and the permit to connect to it.
