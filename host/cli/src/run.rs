@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use portcullis::wasmtime_wasi::WasiCtxBuilder;
@@ -22,6 +23,9 @@ use crate::interrupt;
 use crate::report::Report;
 use crate::stderr;
 use crate::terminal::Terminal;
+
+/// How long what a program does with files may take to end after the program.
+const FILES: Duration = Duration::from_secs(1);
 
 /// Runs a program to its end.
 pub(crate) fn run(arguments: RunArguments) -> Result<Exit> {
@@ -109,8 +113,10 @@ pub(crate) fn execute(
             Some(failure) => Ok(Ok(Outcome::Unaudited(failure.clone()))),
             None => outcome,
         }
-    })?;
-    Ok(match outcome {
+    });
+    // What is being written to a file may end; a pipe in a folder may never.
+    runtime.shutdown_timeout(FILES);
+    Ok(match outcome? {
         Ok(outcome) => exit(&arguments.program, outcome, &speaker),
         Err(exit) => exit,
     })
