@@ -173,7 +173,7 @@ mod tests {
             ending,
             bytes_received: 5,
             bytes_sent: 6,
-            answers: None,
+            answers: Some(1),
             duration: Duration::from_micros(621),
             instantiation: Some(Duration::from_micros(17)),
             cpu_time: Duration::from_micros(88),
