@@ -1,13 +1,11 @@
 //! `portcullis learn`.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use portcullis_tests::{PATIENCE, greeter};
+use portcullis_tests::greeter;
 use tempfile::TempDir;
 
 use super::{free_port, guest, interrupt, next_line, portcullis, shown, succeed, text, web_server};
@@ -99,45 +97,6 @@ fn a_server_is_used_and_then_ended_by_the_user() {
     visit();
     server.kill().unwrap();
     server.wait().unwrap();
-}
-
-/// A thread of the runtime waits for the file then, and cannot be stopped.
-#[test]
-fn a_program_that_waits_for_a_file_for_ever_is_ended_by_the_user() {
-    let folder = TempDir::new().unwrap();
-    let data = folder.path().join("data");
-    fs::create_dir(&data).unwrap();
-    let pipe = data.join("greeting.txt");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let policy = shown(&folder.path().join("policy.toml"));
-    let data = format!("{}::/data", shown(&data));
-    let program = guest("surroundings");
-    let mut learner = portcullis(["learn", "-o", &policy, "--dir", &data, &program])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It is open once the program has opened it as well, which then waits for a word.
-    let silent = OpenOptions::new().write(true).open(&pipe).unwrap();
-    interrupt(&learner);
-    let begin = Instant::now();
-    let ended = loop {
-        match learner.try_wait().unwrap() {
-            Some(status) => break Some(status),
-            None if begin.elapsed() > PATIENCE / 2 => break None,
-            None => thread::sleep(Duration::from_millis(20)),
-        }
-    };
-    drop(silent);
-    let _ = learner.kill();
-    assert_eq!(ended.and_then(|status| status.code()), Some(0));
-    assert!(fs::exists(&policy).unwrap(), "what was learned is lost");
 }
 
 #[test]
