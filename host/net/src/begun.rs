@@ -7,18 +7,30 @@ use std::net::SocketAddr;
 
 use rustix::io::Errno;
 
+use crate::limits::Charge;
+
 /// How long a datagram may be, with what goes before it in an IPv4 packet.
-const LONGEST: usize = u16::MAX as usize;
+pub(crate) const LONGEST: usize = u16::MAX as usize;
 
 /// What there is of a datagram, and where it is to go.
 #[derive(Debug)]
 pub(crate) struct Begun {
     to: SocketAddr,
     data: Vec<u8>,
+    _memory: Charge,
 }
 
 impl Begun {
-    /// Takes more of the datagram that is begun, or begins one.
+    /// Begins a datagram, whose data takes `memory` of the guest.
+    pub(crate) fn new(to: SocketAddr, memory: Charge) -> Self {
+        Self {
+            to,
+            data: Vec::new(),
+            _memory: memory,
+        }
+    }
+
+    /// Takes more of the datagram that is begun, if there is one.
     ///
     /// # Errors
     ///
@@ -30,10 +42,7 @@ impl Begun {
         to: SocketAddr,
         data: &[u8],
     ) -> Result<(), Errno> {
-        let whole = begun.get_or_insert_with(|| Self {
-            to,
-            data: Vec::new(),
-        });
+        let Some(whole) = begun else { return Ok(()) };
         if whole.to != to {
             return Err(Errno::INVAL);
         }

@@ -12,7 +12,7 @@ use rustix::net::RecvFlags;
 use tokio::io::Interest;
 
 use crate::address::{Endpoint, Family, SocketAddress};
-use crate::begun::Begun;
+use crate::begun::{self, Begun};
 use crate::error::{Error, ErrorCode};
 use crate::intake::{receive_by, receive_from};
 use crate::limits::Direction;
@@ -153,6 +153,9 @@ impl Socket {
         }
         if place.begun.is_none() {
             must_take_more(socket, passage.address(), place.sends_no_more)?;
+            let memory = self.shared.network.memory().take(begun::LONGEST);
+            let memory = memory.map_err(|limit| self.over(limit))?;
+            place.begun = Some(Begun::new(passage.address(), memory));
         }
         Begun::go_on(&mut place.begun, passage.address(), data)?;
         if options.more {

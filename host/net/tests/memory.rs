@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use portcullis_net::{
     Answer, Endpoint, Error, ErrorCode, Families, Family, Network, Pending, Poller, Ready,
-    ReceiveOptions, ResolveHints, Resolver, Socket, SocketAddress, SocketType, TableResolver,
+    ReceiveOptions, ResolveHints, Resolver, SendOptions, Socket, SocketAddress, SocketType,
+    TableResolver,
 };
 use portcullis_policy::{Lookup, Name, Permit, Policy, Reverse};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -241,6 +242,35 @@ async fn what_is_gathered() {
     assert_eq!(refusal.message(), "limit reached: memory = 1048576");
 }
 
+/// Parts of datagrams whose ends never come.
+async fn what_is_begun() {
+    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = sink.local_addr().unwrap();
+    let network = network(&[&format!("connect udp://{to}")]);
+    let more = SendOptions {
+        more: true,
+        ..SendOptions::default()
+    };
+    let to = Endpoint::Address(SocketAddress::Inet(to));
+    let mut begun = Vec::new();
+    let refusal = loop {
+        let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+        match socket.send_to(b"x", more, &to).await {
+            Ok(_) => begun.push(socket),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refusal.message(), "limit reached: memory = 1048576");
+    assert!(
+        (1..MEMORY / 65_535).contains(&begun.len()),
+        "{}",
+        begun.len()
+    );
+    drop(begun);
+    let socket = network.open(Family::Inet, SocketType::Datagram, 0).unwrap();
+    socket.send_to(b"x", more, &to).await.unwrap();
+}
+
 /// One after the other, since what is allocated is counted for the whole process.
 #[tokio::test]
 async fn each_is_bounded_by_the_memory_of_the_guest() {
@@ -252,4 +282,5 @@ async fn each_is_bounded_by_the_memory_of_the_guest() {
     lookups_that_last().await;
     correspondents().await;
     what_is_gathered().await;
+    what_is_begun().await;
 }

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use portcullis_tests::greeter;
+use portcullis_tests::{PATIENCE, greeter};
 use tempfile::TempDir;
 
 use super::{free_port, guest, interrupt, next_line, portcullis, shown, succeed, text, web_server};
@@ -97,6 +99,39 @@ fn a_server_is_used_and_then_ended_by_the_user() {
     visit();
     server.kill().unwrap();
     server.wait().unwrap();
+}
+
+/// A thread of the runtime opens a pipe then that nothing writes to, and cannot be stopped.
+#[test]
+fn a_program_that_waits_for_a_file_for_ever_is_ended_by_the_user() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let made = Command::new("mkfifo")
+        .arg(data.join("greeting.txt"))
+        .status();
+    assert!(made.unwrap().success());
+    let policy = shown(&folder.path().join("policy.toml"));
+    let data = format!("{}::/data", shown(&data));
+    let program = guest("surroundings");
+    let mut learner = portcullis(["learn", "-o", &policy, "--dir", &data, &program])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It is about to open the file.
+    next_line(&mut learner);
+    interrupt(&learner);
+    let end = Instant::now() + PATIENCE / 2;
+    let ended = loop {
+        match learner.try_wait().unwrap() {
+            None if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
+            ended => break ended,
+        }
+    };
+    let _ = learner.kill();
+    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+    assert!(fs::exists(&policy).unwrap(), "what was learned is lost");
 }
 
 #[test]

@@ -152,7 +152,8 @@ impl Socket {
         left.map_err(|limit| self.record().exceeded(limit))
     }
 
-    fn over(&self, limit: super::Limit) -> io::Error {
+    /// The error of an OS call that a limit keeps from being made.
+    pub(crate) fn over(&self, limit: super::Limit) -> io::Error {
         io::Error::other(self.record().exceeded(limit))
     }
 
