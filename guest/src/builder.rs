@@ -9,6 +9,7 @@ use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{ErrorCode, error_code};
 use crate::lookup::LookupOptions;
 use crate::network::Network;
+use crate::poller::{Event, Events, Poller};
 use crate::socket::{Family, Socket, SocketType};
 use crate::task::{Async, Rivals, timeout};
 
@@ -18,6 +19,10 @@ const BACKLOG: u32 = 128;
 /// How much of a head start an attempt has: RFC 8305, section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// How long the first addresses of both families are waited for where no timeout says
+/// so, before all are tried in turn.
+const RACE: Duration = Duration::from_secs(10);
+
 /// The shortest wait: none would be not to wait at all.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -25,8 +30,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// listening.
 ///
 /// A name may have addresses of both families. Both are tried, IPv6 first, as
-/// `getaddrinfo` would have it; the error is the last one's. An asynchronous connect
-/// does not wait for the first to fail: see [`attempt_delay`](Self::attempt_delay).
+/// `getaddrinfo` would have it; the error is the last one's. A connect does not wait for
+/// the first to fail: see [`attempt_delay`](Self::attempt_delay).
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -113,8 +118,8 @@ impl<'a> SocketBuilder<'a> {
         self
     }
 
-    /// How long an asynchronous connect to a name waits for one family before it
-    /// begins with the other as well; the first that answers wins. 250 milliseconds
+    /// How long a connect to a name waits for one family before it begins with the
+    /// other as well; the first that answers wins. 250 milliseconds
     /// if it is not said, as RFC 8305 has it.
     #[must_use]
     pub fn attempt_delay(mut self, delay: Duration) -> Self {
@@ -165,16 +170,60 @@ impl<'a> SocketBuilder<'a> {
     pub fn connect(&self, remote: impl ToEndpoint) -> io::Result<Socket> {
         let remote = remote.to_endpoint()?;
         self.refuse_zero_timeout()?;
-        let mut attempts = Attempts::default();
-        let (mut tries, end) = (self.tries(&remote)?.into_iter(), self.end());
-        while let Some((family, remote)) = tries.next() {
-            let limit = match end {
-                None => self.timeout,
-                Some(end) => {
-                    let left = end.saturating_duration_since(Instant::now());
-                    let share = u32::try_from(tries.len() + 1).map(|tries| left / tries);
-                    Some(share.unwrap_or_default().max(SHORTEST))
+        let (tries, end) = (self.tries(&remote)?, self.end());
+        if let (Endpoint::Name { .. }, [_, _, ..], false) = (&remote, &*tries, self.in_turn) {
+            return self.race(&tries, end);
+        }
+        self.connect_each(tries, end, Attempts::default())
+    }
+
+    /// Begins with each family after a while, and waits for the first that answers.
+    /// Where the first addresses of none do, tries all.
+    fn race(&self, tries: &[(Family, Endpoint)], end: Option<Instant>) -> io::Result<Socket> {
+        let (mut attempts, mut running) = (Attempts::default(), Vec::new());
+        for (family, remote) in tries {
+            let attempt = self.open_at_source(*family).and_then(|socket| {
+                let usual = socket.timeout();
+                match start(&socket, remote, left(end), self.attempt_delay) {
+                    Ok(()) => socket.set_timeout(usual),
+                    Err(error) if is_going_on(&error) => {
+                        running.push((socket, usual));
+                        return Ok(None);
+                    }
+                    Err(error) => return Err(error),
                 }
+                Ok(Some(socket))
+            });
+            match attempt {
+                Ok(Some(socket)) => return Ok(socket),
+                Ok(None) => {}
+                Err(error) => attempts.failed(error),
+            }
+        }
+        if running.is_empty() {
+            return Err(attempts.into_error());
+        }
+        // Their other addresses need time as well.
+        let share = left(end).map_or(RACE, |left| left / 2);
+        match first_of(running, share, &mut attempts)? {
+            Some(socket) => Ok(socket),
+            None => self.connect_each(tries.to_vec(), end, attempts),
+        }
+    }
+
+    /// Tries one after the other, each with its share of the time.
+    fn connect_each(
+        &self,
+        tries: Vec<(Family, Endpoint)>,
+        end: Option<Instant>,
+        mut attempts: Attempts,
+    ) -> io::Result<Socket> {
+        let mut tries = tries.into_iter();
+        while let Some((family, remote)) = tries.next() {
+            let limit = match (left(end), u32::try_from(tries.len() + 1)) {
+                (Some(left), Ok(tries)) => Some((left / tries).max(SHORTEST)),
+                (Some(_), Err(_)) => Some(SHORTEST),
+                (None, _) => self.timeout,
             };
             let attempt = self.open_at_source(family).and_then(|socket| {
                 let usual = socket.timeout();
@@ -257,12 +306,9 @@ impl<'a> SocketBuilder<'a> {
         remote: &Endpoint,
         end: Option<Instant>,
     ) -> io::Result<Async<Socket>> {
-        let limit = match end {
-            None => self.timeout,
-            Some(end) => Some(end.saturating_duration_since(Instant::now())),
-        };
+        let limit = left(end).or(self.timeout);
         let socket = Async::new(self.open_at_source(family)?)?;
-        let connect = socket.connect(|socket| start(socket, remote, limit));
+        let connect = socket.connect(|socket| start(socket, remote, limit, SHORTEST));
         match limit {
             Some(limit) => timeout(limit, connect).await??,
             None => connect.await?,
@@ -363,19 +409,75 @@ impl fmt::Debug for SocketBuilder<'_> {
     }
 }
 
-/// Begins to connect, and does not wait for how it ends. A lookup on the way is waited
-/// for, within the limit.
-fn start(socket: &Socket, remote: &Endpoint, limit: Option<Duration>) -> io::Result<()> {
+/// How much time there is left.
+fn left(end: Option<Instant>) -> Option<Duration> {
+    end.map(|end| end.saturating_duration_since(Instant::now()))
+}
+
+/// Begins to connect, and waits for how it ends with so much patience. A lookup on the
+/// way is waited for within the limit. The socket is non-blocking afterwards.
+fn start(
+    socket: &Socket,
+    remote: &Endpoint,
+    limit: Option<Duration>,
+    patience: Duration,
+) -> io::Result<()> {
     if let Endpoint::Address(_) = remote {
         return socket.connect(remote);
     }
     let usual = socket.write_timeout()?;
-    socket.set_write_timeout(Some(SHORTEST))?;
+    socket.set_write_timeout(Some(patience.max(SHORTEST)))?;
     socket.set_timeout(limit.map(|limit| limit.max(SHORTEST)));
     let started = socket.connect(remote);
     socket.set_nonblocking(true);
     socket.set_write_timeout(usual)?;
     started
+}
+
+fn is_going_on(error: &io::Error) -> bool {
+    error_code(error) == Some(ErrorCode::InProgress)
+}
+
+/// The first socket that gets its connection, with the timeout that is usual for it;
+/// none where that takes too long, or all fail.
+fn first_of(
+    mut running: Vec<(Socket, Option<Duration>)>,
+    limit: Duration,
+    attempts: &mut Attempts,
+) -> io::Result<Option<Socket>> {
+    let poller = Poller::new()?;
+    for (key, (socket, _)) in running.iter().enumerate() {
+        poller.add(
+            socket,
+            Event::writable(u64::try_from(key).unwrap_or(u64::MAX)),
+        )?;
+    }
+    let end = Instant::now().checked_add(limit);
+    let mut events = Events::new();
+    let mut failed = 0;
+    while failed < running.len() {
+        if poller.wait(&mut events, left(end))? == 0 {
+            break;
+        }
+        for event in &events {
+            let key = usize::try_from(event.key).unwrap_or(usize::MAX);
+            let Some((socket, usual)) = running.get(key) else {
+                continue;
+            };
+            match socket.take_error()? {
+                None => {
+                    socket.set_timeout(*usual);
+                    return Ok(Some(running.swap_remove(key).0));
+                }
+                Some(error) => {
+                    poller.delete(socket)?;
+                    attempts.failed(error);
+                    failed += 1;
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// As `std::net`, which refuses a timeout of zero.

@@ -468,7 +468,7 @@ pub fn busy() -> (TcpListener, TcpStream) {
 
 /// The same at an address.
 pub fn busy_at(address: SocketAddr) -> (TcpListener, TcpStream) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.bind(&address.into()).unwrap();
     socket.listen(0).unwrap();
     let listener = TcpListener::from(socket);

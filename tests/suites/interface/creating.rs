@@ -1,7 +1,7 @@
 //! Chapter "Creating".
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 
 use portcullis::{Name, TableResolver};
 use portcullis_tests::{Nobody, Peer, busy_at, read_to_end};
@@ -108,6 +108,27 @@ fn row_create_connection_timeout() {
         .argument(format!("silent.example:{port}"))
         .resolver(silent)
         .allow(&format!("connect tcp://silent.example:{port} in loopback"))
+        .succeed();
+}
+
+#[test]
+fn row_create_connection_happy_eyeballs_delay() {
+    // The same port may be somebody's over IPv4.
+    let mut pairs = std::iter::repeat_with(|| {
+        let (deaf, visitor) = busy_at((Ipv6Addr::LOCALHOST, 0).into());
+        let port = deaf.local_addr().unwrap().port();
+        let living = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        Some((port, living, deaf, visitor))
+    });
+    let (port, _living, _deaf, _visitor) = pairs.find_map(|pair| pair).unwrap();
+    let client = || {
+        guest("creating::create_connection_happy_eyeballs_delay")
+            .argument(format!("both.example:{port}"))
+            .resolver(both_families())
+    };
+    refused(client(), &connect(format!("both.example:{port}")));
+    client()
+        .allow(&format!("connect tcp://both.example:{port} in loopback"))
         .succeed();
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use portcullis_guest::task::{Async, block_on};
 use portcullis_guest::{
     ErrorCode, Family, Network, Socket, SocketBuilder, SocketType, TcpListener, TcpStream,
     UnixDatagram, UnixStream,
@@ -157,6 +158,23 @@ pub(super) fn create_connection_timeout(args: &[&str]) -> io::Result<()> {
     assert!(begin.elapsed() >= 2 * limit, "each attempt has its time");
     let none = TcpStream::connect_timeout(args[0], Duration::ZERO).unwrap_err();
     assert_eq!(none.kind(), ErrorKind::InvalidInput);
+    Ok(())
+}
+
+/// The name leads to an IPv6 address that does not answer, and an IPv4 one that does.
+pub(super) fn create_connection_happy_eyeballs_delay(args: &[&str]) -> io::Result<()> {
+    // Linux gives such an address up after two minutes.
+    let prompt = Duration::from_secs(30);
+    let (delay, begin) = (Duration::from_millis(400), Instant::now());
+    let builder = SocketBuilder::stream().attempt_delay(delay);
+    let socket = builder.connect(args[0])?;
+    assert!(TcpStream::from(socket).peer_addr()?.is_ipv4());
+    assert!(begin.elapsed() >= delay, "IPv6 has a head start");
+    let stream = block_on(Async::<TcpStream>::connect(args[0]))?;
+    assert!(stream.get_ref().peer_addr()?.is_ipv4());
+    // What was given up is closed, and what won waits as it always does.
+    assert_eq!(TcpStream::connect(args[0])?.as_socket().timeout(), None);
+    assert!(begin.elapsed() < prompt, "{:?}", begin.elapsed());
     Ok(())
 }
 

@@ -47,6 +47,7 @@ behaviours! {
     connecting::listen_backlog,
     creating::create_connection,
     creating::create_connection_source_address,
+    creating::create_connection_happy_eyeballs_delay,
     creating::create_connection_timeout,
     creating::create_server,
     creating::dup,
