@@ -465,8 +465,7 @@ impl Network {
                 Ok(Answer::forever(loopback()))
             }
             found => found,
-        }
-        .and_then(|answer| Ok(answer.within(families)?));
+        };
         if let Ok(answer) = &mut found {
             answer.truncate(ADDRESSES);
         }

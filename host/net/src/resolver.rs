@@ -54,15 +54,6 @@ impl Families {
             Some(Family::Unix) | None => Self::Both,
         }
     }
-
-    /// Whether an address is of these.
-    pub fn hold(self, address: IpAddr) -> bool {
-        match self {
-            Self::Both => true,
-            Self::Inet => address.is_ipv4(),
-            Self::Inet6 => address.is_ipv6(),
-        }
-    }
 }
 
 /// Where a name leads.
@@ -86,19 +77,6 @@ impl Answer {
             addresses,
             chain: Vec::new(),
             valid_until: None,
-        }
-    }
-
-    /// What it says of these families.
-    ///
-    /// # Errors
-    ///
-    /// `name-family-not-supported` where that is nothing.
-    pub(crate) fn within(mut self, families: Families) -> Result<Self, ErrorCode> {
-        self.addresses.retain(|address| families.hold(*address));
-        match self.addresses.is_empty() {
-            true => Err(ErrorCode::NameFamilyNotSupported),
-            false => Ok(self),
         }
     }
 
@@ -136,9 +114,9 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send +
 ///
 /// `localhost` and what is in the policy's `[hosts]` table never get here.
 pub trait Resolver: Send + Sync {
-    /// Looks up the name that the permit is for, for addresses of these families;
-    /// others in the answer are left out. Search domains are not applied: the
-    /// name that was checked is the name that is looked up.
+    /// Looks up the name that the permit is for, for addresses of these families; the
+    /// answer may have others. Search domains are not applied: the name that was
+    /// checked is the name that is looked up.
     fn look_up(&self, permit: Permit<Lookup>, families: Families) -> Pending<'_, Answer>;
 
     /// Looks up the names of the address that the permit is for, its own first.

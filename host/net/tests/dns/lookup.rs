@@ -370,6 +370,33 @@ async fn a_socket_looks_its_own_family_up() {
     assert!(server.asked().first().is_some_and(|(_, kind)| *kind == A));
 }
 
+/// The SDK tries the other family next, and this one must not look like an attack.
+#[tokio::test]
+async fn a_family_that_may_not_be_connected_to_is_no_denial_where_the_other_may() {
+    let server = name_server();
+    let of = |range: &str| {
+        let grant = format!("connect udp://db.example:9 in {range}");
+        let policy = Policy::builder().allow(&grant).build().unwrap();
+        let denials = Denials::default();
+        let network = server.network_within(policy).with_audit(denials.clone());
+        (network, denials)
+    };
+    let connect = async |network: &Network| {
+        let socket = network.open(Family::Inet6, SocketType::Datagram, 0);
+        let there = Endpoint::Name {
+            host: "db.example".into(),
+            port: Service::Port(9),
+        };
+        socket.unwrap().connect(&there).await.unwrap_err().code()
+    };
+    let (network, denials) = of("192.0.2.0/24");
+    assert_eq!(connect(&network).await, ErrorCode::NameFamilyNotSupported);
+    assert!(denials.all().is_empty(), "{:?}", denials.all());
+    let (network, denials) = of("private");
+    assert_eq!(connect(&network).await, ErrorCode::AccessDenied);
+    assert_eq!(denials.all().len(), 1, "{:?}", denials.all());
+}
+
 #[tokio::test]
 async fn a_name_with_very_many_addresses_has_some_of_each_family() {
     let zone = (1..=35).fold(Zone::default(), |zone, number| {
