@@ -197,6 +197,7 @@ impl<'a> SocketBuilder<'a> {
             match attempt {
                 Ok(Some(socket)) => return Ok(socket),
                 Ok(None) => {}
+                Err(error) if self.is_final(remote, &error) => return Err(error),
                 Err(error) => attempts.failed(error),
             }
         }

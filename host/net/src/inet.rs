@@ -6,7 +6,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use portcullis_policy::{
-    Accept, Bind, Broadcast, Connect, Denial, Host, Join, Listen, Permit, Policy, Protocol, Purpose,
+    Accept, Bind, Broadcast, Connect, Denial, Host, Join, Listen, Lookup, Permit, Policy, Protocol,
+    Purpose,
 };
 use rustix::io::Errno;
 use tokio::io::Interest;
@@ -181,9 +182,7 @@ impl Socket {
     pub(crate) async fn connect_inet(&self, remote: &Endpoint) -> Result<(), Error> {
         // One timeout for all of it: the lookup, and whichever addresses come of it.
         let wait = self.wait(false, None);
-        let families = Families::of(Some(self.shared.family));
-        let target = self.target_within(remote, to_connect, wait, families);
-        let target = target.await?;
+        let target = self.target_within(remote, to_connect, wait).await?;
         let network = &self.shared.network;
         let policy = target.policy.clone();
         let requests: Vec<_> = self.requests(target).collect();
@@ -191,7 +190,7 @@ impl Socket {
         let mut permits = match permitted(&policy) {
             Ok(permits) => permits,
             // A guest tries both families. What is granted of the other one is no denial.
-            Err(_) if self.goes_by_other_family(remote, wait).await => {
+            Err(_) if self.goes_by_other_family(&requests, wait).await => {
                 return Err(ErrorCode::NameFamilyNotSupported.into());
             }
             Err((request, denial)) => network
@@ -237,18 +236,31 @@ impl Socket {
         Err(last)
     }
 
-    /// Whether a socket of the other family may connect to what a name leads to.
-    async fn goes_by_other_family(&self, remote: &Endpoint, wait: Wait) -> bool {
-        let other = match (remote, self.shared.family) {
-            (Endpoint::Name { .. }, Family::Inet) => Families::Inet6,
-            (Endpoint::Name { .. }, Family::Inet6) => Families::Inet,
-            (Endpoint::Name { .. }, Family::Unix) | (Endpoint::Address(_), _) => return false,
+    /// Whether a socket of the other family may connect to what a name leads to, where
+    /// only this family was looked up.
+    async fn goes_by_other_family(&self, requests: &[(SocketAddr, Connect)], wait: Wait) -> bool {
+        let named = requests
+            .first()
+            .and_then(|(address, request)| Some((address.port(), request.name()?)));
+        let Some((port, name)) = named else {
+            return false;
         };
-        let target = self.target_within(remote, to_connect, wait, other).await;
+        let (network, policy) = (&self.shared.network, self.shared.network.policy());
+        let purpose = to_connect(self.protocol(), port);
+        let mut addresses = requests.iter().map(|(address, _)| *address);
+        let is_known = addresses.any(|address| !self.takes_form(address));
+        // Whoever was asked to let it be looked up is not asked twice.
+        let may_look = policy.check(Lookup::new(name.clone(), purpose)).is_ok();
+        if is_known || !may_look {
+            return false;
+        }
+        let host = Host::Name(name.clone());
+        let found = network.locate(self.number(), host, port, purpose, Families::Both);
+        let target = wait.at_least_once().bound(found).await;
         target.is_ok_and(|target| {
-            let policy = target.policy.clone();
-            let requests: Vec<_> = self.requests(target).collect();
-            candidates(&self.shared.network, &policy, &requests).is_ok()
+            self.requests(target).any(|(address, request)| {
+                !self.takes_form(address) && network.check_connect(policy, request).is_ok()
+            })
         })
     }
 
@@ -395,21 +407,16 @@ impl Socket {
         endpoint: &Endpoint,
         purpose: impl FnOnce(Protocol, u16) -> Purpose,
     ) -> Result<Target, Error> {
-        let (wait, families) = (
-            self.wait(false, None),
-            Families::of(Some(self.shared.family)),
-        );
-        self.target_within(endpoint, purpose, wait, families).await
+        let wait = self.wait(false, None);
+        self.target_within(endpoint, purpose, wait).await
     }
 
-    /// Where an endpoint is, as far as addresses of these families go, within the patience
-    /// of what it is part of.
+    /// The same within the patience of what it is part of.
     async fn target_within(
         &self,
         endpoint: &Endpoint,
         purpose: impl FnOnce(Protocol, u16) -> Purpose,
         wait: Wait,
-        families: Families,
     ) -> Result<Target, Error> {
         let protocol = self.protocol();
         match endpoint {
@@ -433,6 +440,7 @@ impl Socket {
                 let host = Host::parse(host)?;
                 let purpose = purpose(protocol, port);
                 let network = &self.shared.network;
+                let families = Families::of(Some(self.shared.family));
                 let found = network.locate(self.number(), host, port, purpose, families);
                 wait.at_least_once().bound(found).await
             }
