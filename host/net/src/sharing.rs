@@ -84,6 +84,9 @@ impl Socket {
     }
 
     /// Binds the OS socket, and where it may listen has it share as was asked for.
+    ///
+    /// Where the kernel chooses the port, the socket shares only once it is bound: a
+    /// socket that shares would be given the port of another one that does.
     pub(crate) fn bind_shared<T>(
         &self,
         permit: Option<&Permit<Listen>>,
@@ -98,9 +101,16 @@ impl Socket {
             (sharing, is_wished)
         });
         let wished = wished.iter().filter(|(_, is_wished)| *is_wished);
-        for (sharing, _) in wished.clone() {
-            os::share(&self.shared.os, *sharing, permit)?;
+        let share = || {
+            let mut wished = wished.clone();
+            wished.try_for_each(|(sharing, _)| os::share(&self.shared.os, *sharing, permit))
+        };
+        if permit.request().address().port() == 0 {
+            let bound = bind()?;
+            share()?;
+            return Ok(bound);
         }
+        share()?;
         let bound = bind();
         if bound.is_err() {
             // What the socket may come by otherwise is no place to share.

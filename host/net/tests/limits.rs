@@ -38,6 +38,8 @@ fn network(limit: impl FnOnce(&mut Limits)) -> Network {
         .allow("listen udp://127.0.0.1:*")
         .allow("listen unix:@*")
         .allow("connect unix:@*")
+        .allow("listen unixgram:@*")
+        .allow("connect unixgram:@*")
         .allow("resolve *")
         .limits(limits);
     Network::new(policy.build().unwrap())
@@ -1037,5 +1039,23 @@ async fn a_datagram_without_a_byte_counts() {
     assert_eq!(socket.send_to(b"", options, &to).await.unwrap(), 0);
     let batch = [(&b""[..], Some(&to)); 4];
     assert_eq!(socket.send_datagrams(&batch, options).await.unwrap(), 2);
+    assert_limited(socket.send_to(b"", options, &to).await, message);
+}
+
+#[tokio::test]
+async fn a_unix_datagram_without_a_byte_counts() {
+    let network = network_with_sent(3);
+    let name = format!("portcullis-without-a-byte-{}", std::process::id());
+    let name = UnixAddress::Abstract(name.into_bytes());
+    let to = Endpoint::Address(SocketAddress::Unix(name));
+    let open = || network.open(Family::Unix, SocketType::Datagram, 0).unwrap();
+    let peer = open();
+    peer.bind(&to).await.unwrap();
+    let socket = open();
+    let options = SendOptions::default();
+    for _ in 0..3 {
+        assert_eq!(socket.send_to(b"", options, &to).await.unwrap(), 0);
+    }
+    let message = "limit reached: bytes-sent = 3";
     assert_limited(socket.send_to(b"", options, &to).await, message);
 }

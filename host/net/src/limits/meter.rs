@@ -86,7 +86,7 @@ impl Socket {
         length: usize,
         send: impl Future<Output = Result<usize, Error>>,
     ) -> Result<usize, Error> {
-        let flow = self.flow(Direction::Outgoing);
+        let (flow, length) = (self.flow(Direction::Outgoing), weight(length));
         let reserved = flow.reserve(length);
         let reserved = reserved.map_err(|limit| self.record().exceeded(limit))?;
         if let (true, Some(limit)) = (reserved.bytes() < length, flow.limit()) {
