@@ -476,6 +476,23 @@ pub fn busy_at(address: SocketAddr) -> (TcpListener, TcpStream) {
     (listener, visitor)
 }
 
+/// Checks that there are frames of a trap, of the guest's own functions alone.
+#[track_caller]
+pub fn assert_own_frames(frames: &str) {
+    assert!(!frames.is_empty());
+    for foreign in [
+        "_ZN",
+        "core::",
+        "std::",
+        "__rust",
+        "abort",
+        "<wasm function",
+        "wasm backtrace",
+    ] {
+        assert!(!frames.contains(foreign), "{foreign}: {frames}");
+    }
+}
+
 /// Checks that a suite, whose source is given, drives each behaviour of a test
 /// guest: one that is never driven shows nothing.
 #[track_caller]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis_tests::{component, greeter};
+use portcullis_tests::{assert_own_frames, component, greeter};
 use tempfile::TempDir;
 
 fn portcullis(arguments: &[&str]) -> Command {
@@ -195,24 +195,7 @@ fn a_trap_exits_with_134() {
     assert!(place.contains("faults.rs:"), "{stderr}");
     assert!(place.ends_with(": as ordered"), "{stderr}");
     assert!(frames.contains("  in faults::"), "{stderr}");
-    check_frames(frames);
-}
-
-/// Checks that there are frames, of the guest's own functions alone.
-#[track_caller]
-fn check_frames(frames: &str) {
-    assert!(!frames.is_empty());
-    for mangled in [
-        "_ZN",
-        "core::",
-        "std::",
-        "__rust",
-        "abort",
-        "<wasm function",
-        "wasm backtrace",
-    ] {
-        assert!(!frames.contains(mangled), "{mangled}: {frames}");
-    }
+    assert_own_frames(frames);
 }
 
 /// They are all that tells of what came after the first.

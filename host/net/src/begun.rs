@@ -30,27 +30,21 @@ impl Begun {
         }
     }
 
-    /// Takes more of the datagram that is begun, if there is one.
+    /// Whether it goes to this address.
+    pub(crate) fn goes_to(&self, address: SocketAddr) -> bool {
+        self.to == address
+    }
+
+    /// Takes more of the datagram.
     ///
     /// # Errors
     ///
-    /// `invalid-argument` where it is begun to somewhere else, and it stays as it
-    /// was; `message-too-long` where it is too much, and then it is given up, as the
-    /// OS has it.
-    pub(crate) fn go_on(
-        begun: &mut Option<Self>,
-        to: SocketAddr,
-        data: &[u8],
-    ) -> Result<(), Errno> {
-        let Some(whole) = begun else { return Ok(()) };
-        if whole.to != to {
-            return Err(Errno::INVAL);
-        }
-        if whole.data.len() + data.len() > LONGEST {
-            *begun = None;
+    /// `message-too-long` where that is more than a datagram holds.
+    pub(crate) fn go_on(&mut self, data: &[u8]) -> Result<(), Errno> {
+        if self.data.len() + data.len() > LONGEST {
             return Err(Errno::MSGSIZE);
         }
-        whole.data.extend_from_slice(data);
+        self.data.extend_from_slice(data);
         Ok(())
     }
 

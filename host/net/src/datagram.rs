@@ -151,19 +151,24 @@ impl Socket {
             drop(place);
             return os::inet::send_to(socket, family, data, flags, passage, from);
         }
-        if place.begun.is_none() {
-            must_take_more(socket, passage.address(), place.sends_no_more)?;
-            let memory = self.shared.network.memory().take(begun::LONGEST);
-            let memory = memory.map_err(|limit| self.over(limit))?;
-            place.begun = Some(Begun::new(passage.address(), memory));
+        let to = passage.address();
+        if place.begun.as_ref().is_some_and(|begun| !begun.goes_to(to)) {
+            return Err(Errno::INVAL.into());
         }
-        Begun::go_on(&mut place.begun, passage.address(), data)?;
+        let mut whole = match place.begun.take() {
+            Some(begun) => begun,
+            None => {
+                must_take_more(socket, to, place.sends_no_more)?;
+                let memory = self.shared.network.memory().take(begun::LONGEST);
+                Begun::new(to, memory.map_err(|limit| self.over(limit))?)
+            }
+        };
+        // One that is too long is given up, as the OS has it.
+        whole.go_on(data)?;
         if options.more {
+            place.begun = Some(whole);
             return Ok(data.len());
         }
-        let Some(mut whole) = place.begun.take() else {
-            return Ok(0);
-        };
         let sent = os::inet::send_to(socket, family, whole.data(), flags, passage, from);
         if let Err(error) = &sent
             && error.kind() == io::ErrorKind::WouldBlock

@@ -96,14 +96,11 @@ impl Socket {
             return bind();
         };
         let mut settings = *self.shared.settings.lock();
-        let wished = [Sharing::Address, Sharing::Port].map(|sharing| {
-            let is_wished = *sharing.wish(&mut settings);
-            (sharing, is_wished)
-        });
-        let wished = wished.iter().filter(|(_, is_wished)| *is_wished);
+        let mut wished = vec![Sharing::Address, Sharing::Port];
+        wished.retain(|sharing| *sharing.wish(&mut settings));
         let share = || {
-            let mut wished = wished.clone();
-            wished.try_for_each(|(sharing, _)| os::share(&self.shared.os, *sharing, permit))
+            let mut wished = wished.iter();
+            wished.try_for_each(|sharing| os::share(&self.shared.os, *sharing, permit))
         };
         if permit.request().address().port() == 0 {
             let bound = bind()?;
@@ -114,7 +111,7 @@ impl Socket {
         let bound = bind();
         if bound.is_err() {
             // What the socket may come by otherwise is no place to share.
-            for (sharing, _) in wished {
+            for sharing in &wished {
                 sharing.set(&self.shared.os, false)?;
             }
         }

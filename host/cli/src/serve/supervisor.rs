@@ -77,7 +77,7 @@ impl Supervisor {
                 say(&format!("does not drain, and is ended by force: {trouble}"));
                 Ok(Exit::Dropped)
             }
-            () = systemd::feed_the_watchdog(&self.health) => Ok(Exit::Dropped),
+            never = systemd::feed_the_watchdog(&self.health) => match never {},
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the service manager is told of (sd_notify(3)): nothing, where there is none.
 
+use std::convert::Infallible;
 use std::future;
 use std::time::Duration;
 
@@ -40,9 +41,8 @@ pub(crate) fn hand_over(process: u32, status: &str) {
     tell(&[NotifyState::MainPid(process), NotifyState::Status(status)]);
 }
 
-/// Tells a manager that asks for it that the threads serve, for as long as they do. Never
-/// returns.
-pub(crate) async fn feed_the_watchdog(health: &Health) {
+/// Tells a manager that asks for it that the threads serve, for as long as they do.
+pub(crate) async fn feed_the_watchdog(health: &Health) -> Infallible {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return future::pending().await;
     };

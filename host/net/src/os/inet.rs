@@ -83,7 +83,7 @@ pub(crate) fn connect(
     permit: &Permit<Connect>,
 ) -> io::Result<()> {
     let address = permit.request().address();
-    must_be_free(socket, family, address)?;
+    must_be_free(socket, family, [address])?;
     socket.connect(&in_family(address, family).into())
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn send_to(
     passage: &Passage,
     from: Option<Asked>,
 ) -> io::Result<usize> {
-    must_be_free(socket, family, passage.address())?;
+    must_be_free(socket, family, [passage.address()])?;
     let address = in_family(passage.address(), family);
     if let Some(from) = from {
         let sent = from.send(socket, family, data, flags.as_msg(), address);
@@ -148,9 +148,8 @@ pub(crate) fn send_many<'a>(
     datagrams: impl Iterator<Item = (&'a [u8], &'a Passage)> + Clone,
     flags: DatagramFlags,
 ) -> io::Result<usize> {
-    for (_, passage) in datagrams.clone() {
-        must_be_free(socket, family, passage.address())?;
-    }
+    let addresses = datagrams.clone().map(|(_, passage)| passage.address());
+    must_be_free(socket, family, addresses)?;
     let datagrams: Vec<(SocketAddrAny, [IoSlice<'_>; 1])> = datagrams
         .map(|(data, passage)| {
             let address = in_family(passage.address(), family);
@@ -215,16 +214,22 @@ fn can_route_to_itself(family: Family, loopback: SocketAddr) -> bool {
     socket.is_ok_and(|socket| socket.connect(&loopback.into()).is_ok())
 }
 
-/// Fails where the socket is tied to an interface and the address is in no zone. A
+/// Fails where the socket is tied to an interface and one of the addresses is in no zone. A
 /// link-local address that the socket was bound or connected to ties it for good:
 /// the kernel would send to any other address by that interface as well, and so to
 /// another machine than the one that has this address.
-fn must_be_free(socket: &socket2::Socket, family: Family, address: SocketAddr) -> io::Result<()> {
-    let is_in_zone = matches!(address.ip(), IpAddr::V6(address) if has_zone(address));
-    if family != Family::Inet6 || is_in_zone || getsockopt(socket, BoundInterface)? == 0 {
-        return Ok(());
+fn must_be_free(
+    socket: &socket2::Socket,
+    family: Family,
+    addresses: impl IntoIterator<Item = SocketAddr>,
+) -> io::Result<()> {
+    let is_in_zone =
+        |address: SocketAddr| matches!(address.ip(), IpAddr::V6(address) if has_zone(address));
+    let needs_freedom = family == Family::Inet6 && !addresses.into_iter().all(is_in_zone);
+    match needs_freedom && getsockopt(socket, BoundInterface)? != 0 {
+        true => Err(Errno::INVAL.into()),
+        false => Ok(()),
     }
-    Err(Errno::INVAL.into())
 }
 
 sockopt_impl!(

@@ -9,10 +9,10 @@
 mod bytes;
 mod grant;
 mod policy_file;
+mod replay;
 mod request;
 
-use std::fs;
-use std::path::Path;
+use replay::replay;
 
 #[test]
 fn no_known_grant_upsets_the_parser() {
@@ -27,17 +27,4 @@ fn no_known_policy_file_upsets_the_builder() {
 #[test]
 fn no_known_request_slips_past_the_canonical_form() {
     replay("request", request::run);
-}
-
-#[track_caller]
-fn replay(target: &str, run: impl Fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-    let mut files = 0;
-    for entry in fs::read_dir(corpus.join(target)).unwrap() {
-        let path = entry.unwrap().path();
-        println!("{}", path.display());
-        run(&fs::read(path).unwrap());
-        files += 1;
-    }
-    assert!(files > 0, "no corpus for {target}");
 }

@@ -51,8 +51,6 @@ impl Listener {
                     self.rest(error).await;
                 }
             }
-            // Whoever comes without end keeps the thread from nobody.
-            tokio::task::coop::consume_budget().await;
         }
         self.finish::<A>(&crew).await
     }
@@ -145,7 +143,6 @@ async fn take<A: Arrival>(gate: &Gate, socket: &Socket, crew: &Crew<A::Server>) 
             Err(error) if is_of_one(&error) || error.code() == ErrorCode::WouldBlock => {}
             Err(error) => return (waiting, Left::Failed(error)),
         }
-        tokio::task::coop::consume_budget().await;
     }
     (waiting, Left::Somebody)
 }

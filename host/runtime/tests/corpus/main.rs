@@ -7,33 +7,28 @@
 )]
 
 mod audit;
+#[path = "../../../policy/tests/corpus/replay.rs"]
+mod replay;
 #[path = "../../../net/tests/corpus/runtime.rs"]
 mod runtime;
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use portcullis::{Audit, AuditLog, Event};
+use replay::replay;
 
 #[test]
 fn no_known_text_breaks_a_line_of_the_audit() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/audit");
-    let mut files = 0;
-    for entry in fs::read_dir(corpus).unwrap() {
-        let path = entry.unwrap().path();
-        println!("{}", path.display());
+    replay("audit", |input| {
         let written = Written::default();
         let log = AuditLog::writer(written.clone()).for_guest("guest");
         let line = move |event: Event<'_>| {
             log.record(event).unwrap();
             std::mem::take(&mut *written.0.lock().unwrap())
         };
-        audit::run(&fs::read(path).unwrap(), line);
-        files += 1;
-    }
-    assert!(files > 0, "no corpus for audit");
+        audit::run(input, line);
+    });
 }
 
 /// Keeps what is written.
