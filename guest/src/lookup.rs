@@ -158,7 +158,7 @@ impl LookupOptions {
         self.lookup_in(None, host, service)
     }
 
-    /// The same in a network, or in the default one.
+    /// Looks a name up within `network`, or within the default network.
     pub(crate) fn lookup_in(
         &self,
         network: Option<&Network>,

@@ -5,7 +5,7 @@
 pub struct Dice(u64);
 
 impl Dice {
-    /// The same numbers for the same seed.
+    /// Dice that throw equal numbers for equal seeds.
     pub fn new(seed: u64) -> Self {
         Self((0x9e37_79b9_7f4a_7c15 ^ seed.wrapping_add(1)).max(1))
     }

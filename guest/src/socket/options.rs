@@ -46,7 +46,7 @@ macro_rules! options {
 options! {
     /// Whether the socket is listening (`SO_ACCEPTCONN`).
     AcceptingConnections: bool, is_listener;
-    /// Whether datagrams leave from the address that whoever they go to wrote to
+    /// Whether a datagram to a peer leaves from the address that the peer wrote to
     /// last (`IP_PKTINFO`, `IPV6_RECVPKTINFO`).
     AnswerAsAsked: bool, answer_as_asked, set_answer_as_asked;
     /// Whether datagrams may go to everybody on a network (`SO_BROADCAST`).

@@ -1,5 +1,5 @@
 //! Where compiled code is kept. What is in the folder is run as the user, without any
-//! sandbox: nobody else may write there, and no guest (`folders.rs`).
+//! sandbox: no other user may write there, and no guest (`folders.rs`).
 
 use std::env;
 use std::fs::{self, DirBuilder};

@@ -1,5 +1,5 @@
-//! Whether the threads of a server come back from what they do. It must not run on one of
-//! them only to ask.
+//! Whether the threads of a server come back from what they do. A caller learns it without
+//! waiting for one of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

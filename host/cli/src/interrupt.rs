@@ -42,7 +42,7 @@ pub(crate) fn heed(finish: impl FnOnce() + Send + 'static) -> Result<impl Future
             sleep(GRACE).await;
             exit
         });
-        // Whoever reads what is told may have stopped reading.
+        // The reader of standard error may have stopped reading.
         let (done, is_done) = channel();
         let telling = thread::Builder::new().spawn(move || {
             finish();

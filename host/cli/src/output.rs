@@ -203,7 +203,7 @@ impl Drop for OfHandler {
         match room.try_acquire_many_owned(length) {
             Ok(_) if rest.is_empty() => {}
             Ok(room) => self.output.queue(rest, room),
-            // Nobody waits any more.
+            // The room was given up: no handler waits for it any more.
             Err(_) => drop(self.output.lost.fetch_add(1, Ordering::Relaxed)),
         }
     }

@@ -196,8 +196,8 @@ impl Socket {
         .await
     }
 
-    /// The same one by one: of a unix socket without a name the OS leaves the source
-    /// out, which `recvmmsg` does not tell apart.
+    /// Receives datagrams one by one. The OS leaves out the source that is a unix socket
+    /// without a name, and `recvmmsg` does not tell that apart.
     fn receive_each(
         &self,
         socket: &socket2::Socket,

@@ -134,8 +134,8 @@ impl<A: Clone + Eq + Hash> Correspondents<A> {
         self.note(|own| &mut own.addressed, &to, Instant::now());
     }
 
-    /// Remembers somebody, and forgets others for it, as far as there is memory. Who is
-    /// forgotten is judged as a stranger is.
+    /// Remembers a peer, and forgets others for it, as far as there is memory. A peer that
+    /// is forgotten is judged as a stranger is.
     fn note<V: Copy>(&mut self, which: impl Fn(&mut Self) -> &mut Recent<A, V>, who: &A, what: V) {
         // Bounded: each round forgets half of those who are remembered, at least.
         loop {
@@ -149,7 +149,7 @@ impl<A: Clone + Eq + Hash> Correspondents<A> {
             self.addressed.halve(|time| *time);
             self.asked.halve(|_| ());
             if is_alone {
-                // Nobody is left.
+                // No peer is left.
                 self.is_counted();
                 return;
             }
@@ -194,7 +194,7 @@ impl<A: Clone + Eq + Hash> Correspondents<A> {
     }
 }
 
-/// What was last so with somebody, for as many as there is room for.
+/// A value for each of the latest peers, as many as there is room for.
 #[derive(Debug)]
 struct Recent<A, V> {
     newer: HashMap<A, V>,

@@ -108,7 +108,7 @@ impl Socket {
             .await
     }
 
-    /// Where whoever a datagram goes to has asked last.
+    /// The address that the peer of a datagram has written to last.
     fn asked_by(&self, passage: &Passage) -> Option<Asked> {
         let correspondents = &self.shared.inet.lock().correspondents;
         correspondents.asked_by(&passage.address())
@@ -477,7 +477,7 @@ pub(crate) fn receive(
     })
 }
 
-/// The same with where it was sent to.
+/// Receives one datagram with its length, its source, and where it was sent to.
 fn receive_asked(
     socket: &socket2::Socket,
     maximum: usize,

@@ -51,7 +51,7 @@ pub struct DnsResolver {
     looking: Arc<Semaphore>,
 }
 
-/// Who is asked.
+/// Where answers come from.
 #[derive(Clone)]
 enum Source {
     Machine(Machine),

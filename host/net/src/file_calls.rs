@@ -63,7 +63,7 @@ impl FileCalls {
         &self,
         call: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        // Nobody closes them.
+        // The semaphores are never closed.
         let none = |_| ErrorCode::Io;
         let own = Arc::clone(&self.0).acquire_owned().await.map_err(none)?;
         let one_of_all = Arc::clone(&ALL).acquire_owned().await.map_err(none)?;

@@ -249,7 +249,7 @@ impl Socket {
         let purpose = to_connect(self.protocol(), port);
         let mut addresses = requests.iter().map(|(address, _)| *address);
         let is_known = addresses.any(|address| !self.takes_form(address));
-        // Whoever was asked to let it be looked up is not asked twice.
+        // The operator who let it be looked up (`--ask`) is not asked twice.
         let may_look = policy.check(Lookup::new(name.clone(), purpose)).is_ok();
         if is_known || !may_look {
             return false;
@@ -411,7 +411,7 @@ impl Socket {
         self.target_within(endpoint, purpose, wait).await
     }
 
-    /// The same within the patience of what it is part of.
+    /// Finds where an endpoint is, within the patience of the call that asks.
     async fn target_within(
         &self,
         endpoint: &Endpoint,

@@ -43,7 +43,7 @@ impl Narrowing {
 }
 
 impl Extent {
-    /// The same with one narrowing more; none where that is too much.
+    /// The extent with one narrowing more; none where that is too much.
     pub(crate) fn and(self, grants: &[impl AsRef<str>]) -> Option<Self> {
         let length: usize = grants.iter().map(|grant| grant.as_ref().len()).sum();
         let extent = Self {

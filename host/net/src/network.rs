@@ -98,9 +98,8 @@ impl Network {
         self.with_budget()
     }
 
-    /// The same for a socket that is opened for this policy alone, and hears datagrams
-    /// of unix sockets: whom it may answer is for the policy to say that this network
-    /// has now.
+    /// The network for a unix datagram socket that is opened for `policy` alone. It hears
+    /// by `policy`, and answers by the policy that this network has now.
     pub(crate) fn with_policy_to_listen(self, policy: Policy) -> Self {
         let policy_to_write = Some(self.policy.clone());
         Self {
@@ -209,7 +208,7 @@ impl Network {
         }
     }
 
-    /// The same for another guest, for which the host keeps so many bytes of memory at
+    /// The network for another guest, for which the host keeps so many bytes of memory at
     /// the most: of networks that it narrows, names that it looked up, sockets and what
     /// they remember, pollers and what they watch, and what waits. The embedder may add
     /// what else the guest takes ([`Network::memory`]). [`Memory::UNLESS_SET`] unless
@@ -266,7 +265,7 @@ impl Network {
         within(limit, bytes, Limit::BytesReceived)
     }
 
-    /// The same for the datagrams that it hands back, and may send, by their lengths.
+    /// Whether a guest may send the datagrams that it hands back, which have these lengths.
     ///
     /// # Errors
     ///

@@ -201,7 +201,7 @@ impl Poller {
         self.waiting().ready().await;
     }
 
-    /// Whether nothing more is to come of it, so that nobody need wait.
+    /// Whether the guest is at its end, so that no wait is worth while.
     pub(crate) fn is_over(&self) -> bool {
         self.0.guest.audit_failure().is_some()
     }

@@ -1,8 +1,8 @@
 //! Sharing an address with other sockets: `SO_REUSEADDR` and `SO_REUSEPORT`.
 //!
-//! Of datagram sockets that share a port the kernel gives what comes to one, and of
-//! listeners that share one each gets a part: so whoever shares takes from the others,
-//! which are a server of the operator's perhaps. That takes a grant to listen there.
+//! The kernel gives each datagram to one of the sockets that share a port, and each
+//! connection to one of the listeners. So a socket that shares takes from the others,
+//! which may be a server of the operator's. Sharing takes a grant to listen there.
 //! Until the socket has it, the kernel does not hear of the option.
 
 use std::io;

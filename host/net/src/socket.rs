@@ -386,7 +386,8 @@ impl Socket {
         self.waiting(interest).ready().await;
     }
 
-    /// Whether nobody need ask the kernel: somebody was let in already, or all is over.
+    /// Whether the socket is ready without a word of the kernel: a connection was let in
+    /// already, or the guest is at its end.
     pub(crate) fn is_ready(&self, interest: Ready) -> bool {
         let is_over = self.shared.network.audit_failure().is_some();
         is_over || interest.readable && self.has_arrived()

@@ -4,7 +4,7 @@
 //! A name is judged as it was asked for, before anybody looks at the file system; on
 //! each link, before anybody looks where that leads; and as it is without links.
 //!
-//! The file system is looked at by threads that serve nobody (`file_calls`).
+//! Threads that serve no connection look at the file system (`file_calls`).
 
 use std::io;
 use std::sync::Arc;

@@ -28,8 +28,8 @@ impl Connect {
         Self(self.0.named(name))
     }
 
-    /// The same, where the guest asked for the address, and `name` led to it once: that
-    /// answer has expired, so that it allows nothing. A denial says so.
+    /// The request of a guest that asked for the address, to which `name` led once. That
+    /// answer has expired and allows nothing; a denial says so.
     pub fn formerly(self, name: Name) -> Self {
         Self(self.0.formerly(name))
     }

@@ -52,7 +52,7 @@ impl Endpoint {
         }
     }
 
-    /// The same, where the guest asked for `name`.
+    /// The endpoint as a guest asks for it that asked for `name`.
     pub(crate) fn named(self, name: Name) -> Self {
         Self {
             name: Some(name),
@@ -61,7 +61,7 @@ impl Endpoint {
         }
     }
 
-    /// The same, where the guest asked for the address, to which `name` led once.
+    /// The endpoint as a guest asks for it by its address, to which `name` led once.
     pub(crate) fn formerly(self, name: Name) -> Self {
         Self {
             is_former: true,

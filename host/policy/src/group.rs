@@ -105,8 +105,8 @@ impl Group {
         self.spans(network) && (self == Self::Metadata || !meets_metadata(network))
     }
 
-    /// The same where all counts that lies there: in a deny, and for addresses of
-    /// this machine and of peers.
+    /// Whether all of `network` lies in the group, with the metadata in it: as denies, and
+    /// as addresses of this machine and of peers.
     pub(crate) fn spans(self, network: &IpNet) -> bool {
         match self {
             Self::Public => is_public(network),

@@ -77,7 +77,7 @@ impl Nearest {
         })
     }
 
-    /// The same, with what a reader of it may not know.
+    /// The nearest grant with a remark on its host, if it is the host that differs.
     pub(crate) fn with_aside(self, aside: Option<Aside>) -> Self {
         let is_about_the_host = self.differences.contains(&Difference::Host);
         Self {

@@ -96,7 +96,7 @@ impl Policy {
     }
 
     /// Whether any layer has a deny that matches a request. Layers without a deny are
-    /// not asked: whoever only wants to know of denies need not pay for the others.
+    /// not asked, so that a question about denies costs nothing for the others.
     pub fn has_deny_of(&self, request: &impl Request) -> bool {
         let denying = self.layers().filter(|layer| layer.has_denies());
         let mut verdicts = denying.map(|layer| request.decide(layer));
@@ -168,7 +168,7 @@ impl Policy {
         Ok(self.attenuated(Attenuation::parse(grants)?))
     }
 
-    /// The same with grants that were read before.
+    /// Narrows the policy by grants that were read before: it allows only what both allow.
     #[must_use]
     pub fn attenuated(&self, by: Attenuation) -> Self {
         self.and(&Self::new(by.layer()))

@@ -25,7 +25,7 @@ impl Range {
         }
     }
 
-    /// The same where all counts that lies there.
+    /// Whether all of `network` lies in the range, with the metadata in it.
     pub(crate) fn spans(&self, network: &IpNet) -> bool {
         match self {
             Self::Group(group) => group.spans(network),
@@ -89,7 +89,7 @@ impl fmt::Display for Range {
 pub(crate) struct Ranges(Vec<Range>);
 
 impl Ranges {
-    /// The same where all counts that lies there.
+    /// Whether one of the ranges holds all of `network`, with the metadata in it.
     pub(crate) fn span(&self, network: &IpNet) -> bool {
         self.0.iter().any(|range| range.spans(network))
     }

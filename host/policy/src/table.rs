@@ -188,7 +188,7 @@ fn first(ports: &PortIndex, is_metadata: bool) -> Option<Place> {
     }
 }
 
-/// The same of those that hold the port.
+/// The first of the grants that hold the port.
 fn first_holding(ports: &PortIndex, port: u16, is_metadata: bool) -> Option<Place> {
     match is_metadata {
         true => ports.find_somewhere(|rule| rule.means(true) && rule.grant.ports.contain(port)),

@@ -22,7 +22,8 @@ const NOTES: [&str; 2] = ["note: run with `RUST_BACKTRACE", "stack backtrace:"];
 /// How much of a panic is kept.
 const LONGEST: usize = 2048;
 
-/// Who speaks through the streams of an instance. Clones are the same.
+/// The connection that an instance speaks for, and the panic that it told of last. Clones
+/// are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Speaker(Arc<Said>);
 

@@ -65,7 +65,7 @@ impl Entries {
 impl Drop for Entries {
     fn drop(&mut self) {
         for noted in self.0.iter().filter(|noted| noted.is_own) {
-            // Where this fails, whoever starts it again is told.
+            // Where this fails, the next start says that the path is taken.
             let _ = noted.entry.remove();
         }
     }

@@ -31,7 +31,7 @@ pub(crate) async fn reload(house: &Arc<House>, server: &Server, listening: &List
     systemd::ready(&listening.to_string());
 }
 
-/// Opens the logs anew, for whoever has renamed them.
+/// Opens the logs anew: the operator may have renamed them.
 fn reopen(house: &House) {
     if let Some(Err(error)) = house.log.as_ref().map(AuditLog::reopen) {
         say(&format!("the audit log goes on where it was: {error}"));

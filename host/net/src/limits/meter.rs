@@ -80,7 +80,7 @@ impl Socket {
         Ok(data.len())
     }
 
-    /// The same where it takes a while to send.
+    /// Sends one message by a future, if the limit leaves room for all of it.
     pub(crate) async fn move_message_by(
         &self,
         length: usize,
